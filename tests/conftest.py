@@ -1,0 +1,152 @@
+"""Real parts for every test: a PostgreSQL server, an S3 server, and dbt in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from demo import servers
+
+ROOT = Path(__file__).parent.parent
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def pg_server() -> Iterator[servers.Postgres]:
+    """One PostgreSQL 18 for the session (each xdist worker has its own)."""
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[servers.S3]:
+    """One S3 server for the session."""
+    with servers.s3() as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Database:
+    """One empty database of the session's server."""
+
+    server: servers.Postgres
+    name: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.server.env(self.name)
+
+    def connect(self, **kwargs: Any) -> psycopg.Connection[Any]:
+        return self.server.connect(self.name, **kwargs)
+
+    def query(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
+        """Run one statement, commit, and give its rows (if it has any)."""
+        with self.connect(autocommit=True) as conn:
+            cursor = conn.execute(sql, params)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextlib.contextmanager
+def fresh_database(server: servers.Postgres) -> Iterator[Database]:
+    """Create a database, and drop it afterwards with whoever is still connected."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with server.connect(autocommit=True) as conn:
+        conn.execute(f"create database {name}")  # type: ignore[arg-type]
+    try:
+        yield Database(server, name)
+    finally:
+        with server.connect(autocommit=True) as conn:
+            conn.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def database(pg_server: servers.Postgres) -> Iterator[Database]:
+    """A fresh, empty database for one test."""
+    with fresh_database(pg_server) as db:
+        yield db
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One empty bucket of the session's S3 server."""
+
+    server: servers.S3
+    name: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.server.env(self.name)
+
+    def put(self, key: str, body: bytes) -> None:
+        self.server.client().put_object(Bucket=self.name, Key=key, Body=body)
+
+
+@pytest.fixture
+def bucket(s3_server: servers.S3) -> Iterator[Bucket]:
+    """A fresh, empty bucket for one test."""
+    name = f"fuel-{os.getpid()}-{next(_numbers)}"
+    s3_server.client().create_bucket(Bucket=name)
+    yield Bucket(s3_server, name)
+    shutil.rmtree(s3_server.root / name, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """dbt on one project folder and one database, as a subprocess: what cron runs."""
+
+    project: Path
+    database: Database
+    target: Path
+
+    def __call__(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ARGS`; with `check`, a failure raises with dbt's own output."""
+        done = subprocess.run(
+            [Path(sys.executable).parent / "dbt", "--no-use-colors", *args],
+            cwd=self.project,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": os.environ.get("HOME", "/"),
+                "DBT_TARGET_PATH": str(self.target),
+                "DBT_LOG_PATH": str(self.target),
+                **self.database.env,
+            },
+            capture_output=True,
+            text=True,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"dbt {' '.join(args)} exited {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+
+@pytest.fixture
+def dbt(database: Database, tmp_path: Path) -> Dbt:
+    """dbt on this project and the test's database."""
+    return Dbt(ROOT, database, tmp_path / "target")
+
+
+PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "models", "macros", "functions", "seeds", "tests/data")
+
+
+def copy_project(destination: Path) -> Path:
+    """A copy of the dbt project that a test may edit."""
+    for part in PROJECT_PARTS:
+        source, target = ROOT / part, destination / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+    return destination
