@@ -321,10 +321,8 @@ def against_triggers(bench: Bench, records: list[dict[str, Any]]) -> None:
             for name in ("department_aliases", "fuel_type_aliases"):
                 with (ROOT / "seeds" / f"{name}.csv").open(newline="") as lines:
                     for alias, value in list(csv.reader(lines))[1:]:
-                        conn.execute(
-                            f"insert into legacy.{name} values (legacy.alias_key(%s), %s) on conflict do nothing",  # type: ignore[arg-type]
-                            [alias, value],
-                        )
+                        insert = f"insert into legacy.{name} values (legacy.alias_key(%s), %s) on conflict do nothing"
+                        conn.execute(insert, [alias, value])  # type: ignore[arg-type]
         return trigger(database, "fuel")
 
     def whole() -> float:
