@@ -17,14 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from dotenv import dotenv_values
 from psycopg import pq, sql
 
-from deploy.fingerprint import ROOT, catalogue_digest, inputs_digest, keep_build, last_build, scalar
+from deploy.fingerprint import (
+    ROOT,
+    catalogue_digest,
+    inputs_digest,
+    keep_build,
+    last_build,
+    scalar,
+    surely_fresh,
+)
 
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"
 LOCK = "fleetfuel.hourly"
-# No source can be stale while its last load is younger than this: the narrowest warn_after is two hours.
-FRESH = "1 hour"
 
 USAGE, UNREACHABLE = 2, 69
 
@@ -82,8 +89,16 @@ class Unusable(Exception):
     """A setting that stops the run, told in one line."""
 
 
-def libpq_environment() -> None:
-    """Turn DATABASE_URL into libpq's own variables, which loader, dbt and psql all read."""
+def read_settings() -> None:
+    """Take up the project's .env, where the environment says nothing, and spell DATABASE_URL out.
+
+    libpq's own variables are what loader, dbt and psql all read.
+    """
+    file = dotenv_values(ROOT / ".env")
+    if "PGHOST" in os.environ:
+        file.pop("DATABASE_URL", None)
+    for name, value in file.items():
+        os.environ.setdefault(name, value or "")
     url = os.environ.pop("DATABASE_URL", "")
     try:
         options = pq.Conninfo.parse(url.encode())
@@ -219,7 +234,7 @@ def freshness(outcome: Outcome, dbt: Dbt) -> None:
 
 def run(outcome: Outcome, options: argparse.Namespace) -> None:
     """The steps, under the lock."""
-    libpq_environment()
+    read_settings()
     state = state_dir()
     readers = sorted(
         filter(None, (name.strip() for name in os.environ.get("FUEL_READER_ROLES", "").split(",")))
@@ -253,12 +268,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
                 keep_build(conn, None)
                 if build(outcome, dbt) and inputs:
                     keep_build(conn, f"{inputs}/{catalogue_digest(conn)}")
-        fresh = scalar(
-            conn,
-            f"select coalesce(max(finished_at) > now() - interval '{FRESH}', false)"
-            " from fuel.loads where error is null",
-        )
-        if dbt is None and fresh:
+        if dbt is None and surely_fresh(conn):
             outcome.freshness = "pass"
             return
         with outcome.step("freshness"):

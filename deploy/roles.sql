@@ -25,8 +25,6 @@ begin
             execute format('grant %I to current_user', role_name);
         end if;
     end loop;
-    -- `create schema if not exists`, which loader and dbt both run, asks for this even where the schema exists.
-    execute format('grant create on database %I to fuel_loader, fuel_dbt', current_database());
 end
 $$;
 
@@ -40,7 +38,7 @@ grant usage on schema reporting to fuel_reader;
 -- What stands already, from before there were roles, goes to the role that keeps it.
 do $$
 declare
-    landing constant text[] = array['records_raw', 'loads', 'load_rejects', 'ingest_state'];
+    landing constant text[] = array['records_raw', 'loads', 'load_rejects', 'ingest_state', 'landing_versions'];
     thing record;
     wanted text;
 begin
@@ -71,7 +69,7 @@ do $$
 declare
     landing text;
 begin
-    foreach landing in array array['records_raw', 'loads', 'load_rejects', 'ingest_state'] loop
+    foreach landing in array array['records_raw', 'loads', 'load_rejects', 'ingest_state', 'landing_versions'] loop
         if to_regclass('fuel.' || landing) is not null then
             execute format('grant select on fuel.%I to fuel_dbt', landing);
         end if;
