@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import yaml
 from psycopg import sql
 
-ROOT = Path(__file__).resolve().parent.parent
+from deploy.settings import ROOT
+
 # What a build is made from; anything else in the repository cannot change its result.
 PROJECT = (
     "dbt_project.yml",
@@ -121,8 +121,8 @@ def last_build(conn: psycopg.Connection[Any]) -> str | None:
 def keep_build(conn: psycopg.Connection[Any], fingerprint: str | None) -> None:
     """Keep the fingerprint of a complete build; None forgets it, before a build that may end half-way."""
     conn.execute(
-        "create table if not exists fuel.last_build (singleton boolean primary key default true check (singleton),"
-        " fingerprint text, built_at timestamptz)"
+        "create table if not exists fuel.last_build (fingerprint text, built_at timestamptz,"
+        " singleton boolean primary key default true check (singleton))"
     )
     conn.execute(
         "insert into fuel.last_build (fingerprint, built_at) values (%s, now())"

@@ -17,18 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from dotenv import dotenv_values
-from psycopg import pq, sql
+from psycopg import sql
 
-from deploy.fingerprint import (
-    ROOT,
-    catalogue_digest,
-    inputs_digest,
-    keep_build,
-    last_build,
-    scalar,
-    surely_fresh,
-)
+from deploy.fingerprint import catalogue_digest, inputs_digest, keep_build, last_build, scalar, surely_fresh
+from deploy.settings import ROOT, Unusable, acting_as, read_settings, state_dir
 
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"
 LOCK = "fleetfuel.hourly"
@@ -83,58 +75,6 @@ class Outcome:
             f"refused {self.refused_objects} objects, {self.rejected_records} records; "
             f"build {self.build}, re-derived {written}; tests {tests}; freshness {self.freshness}; {steps}"
         )
-
-
-class Unusable(Exception):
-    """A setting that stops the run, told in one line."""
-
-
-def read_settings() -> None:
-    """Take up the project's .env, where the environment says nothing, and spell DATABASE_URL out.
-
-    libpq's own variables are what loader, dbt and psql all read.
-    """
-    file = dotenv_values(ROOT / ".env")
-    if "PGHOST" in os.environ:
-        file.pop("DATABASE_URL", None)
-    for name, value in file.items():
-        os.environ.setdefault(name, value or "")
-    url = os.environ.pop("DATABASE_URL", "")
-    try:
-        options = pq.Conninfo.parse(url.encode())
-    except psycopg.OperationalError as error:
-        raise Unusable(f"DATABASE_URL cannot be read: {str(error).strip().replace(url, '…')}") from None
-    for option in options:
-        if option.val is not None and option.envvar:
-            os.environ[option.envvar.decode()] = option.val.decode()
-
-
-@contextmanager
-def acting_as(role: str | None) -> Iterator[None]:
-    """Every connection opened inside acts as `role`; None keeps the login's own."""
-    before = os.environ.get("PGOPTIONS", "")
-    if role:
-        os.environ["PGOPTIONS"] = f"{before} -c role={role}".strip()
-    try:
-        yield
-    finally:
-        os.environ["PGOPTIONS"] = before
-
-
-def state_dir() -> Path:
-    """The writable folder for dbt's target and logs: FUEL_STATE_DIR, else the user's state folder."""
-    given = os.environ.get("FUEL_STATE_DIR")
-    base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
-    try:
-        folder = Path(given) if given else base.expanduser() / "fleetfuel"
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "not writable", str(folder))
-    except (OSError, RuntimeError) as error:
-        raise Unusable(
-            f"no place for dbt's files ({error}): set FUEL_STATE_DIR to a writable folder"
-        ) from None
-    return folder
 
 
 def load(outcome: Outcome, conn: psycopg.Connection[Any], role: str | None, log_format: str) -> None:
