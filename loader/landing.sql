@@ -1,5 +1,15 @@
--- The landing zone. Owned by the loader, applied before each load with --apply; idempotent.
-create schema if not exists fuel;
+-- The landing zone, version 1. Owned by the loader, which applies this file when the recorded version is older.
+-- Forward only: a change is appended (`alter table … add column if not exists …`) with the next version number
+-- at the end and in landing.py; what stands here is never edited, dropped or renamed. Every statement is idempotent.
+do $$
+begin
+    -- `create schema if not exists` needs CREATE on the database even where the schema exists already.
+    if to_regnamespace('fuel') is null then
+        create schema fuel;
+        comment on schema fuel is 'Fuel feed: landing tables of the loader, and what dbt derives from them';
+    end if;
+end
+$$;
 
 create table if not exists fuel.loads (
     load_id bigint generated always as identity primary key,
@@ -18,8 +28,32 @@ create table if not exists fuel.loads (
     rejected bigint not null default 0,
     absent bigint not null default 0,
     status text not null,
-    error text
+    error text,
+    checked_at timestamptz
 );
+create index if not exists loads_object_key_idx on fuel.loads (object_key, load_id);
+comment on table fuel.loads is
+'Ledger of the loader: one row per object applied, and one per attempt that was refused. Decides what is still to be applied';
+comment on column fuel.loads.load_id is 'Number of the load; loads commit in this order, so it serves as the incremental clock';
+comment on column fuel.loads.mode is 'How the object was read: snapshot, changes, file or adopt';
+comment on column fuel.loads.object_key is 'Key of the object in the bucket, path of the file, or name of the adopted table';
+comment on column fuel.loads.etag is 'ETag of the object (of a file: its MD5); the object is applied again once it differs';
+comment on column fuel.loads.exported_at is 'When the object was exported: as it says itself, else from its key, else its modification time';
+comment on column fuel.loads.started_at is 'When the load began';
+comment on column fuel.loads.finished_at is 'When the load ended';
+comment on column fuel.loads.seen is
+'Records in the object; equals inserted + updated + unchanged + stale + duplicate + rejected';
+comment on column fuel.loads.inserted is 'Records whose id was new';
+comment on column fuel.loads.updated is 'Records that replaced the stored version, or brought back an absent id';
+comment on column fuel.loads.unchanged is 'Records equal to the stored version, byte by byte; not written';
+comment on column fuel.loads.stale is 'Records older than the stored version; not written';
+comment on column fuel.loads.duplicate is 'Records left out because the same object holds a newer version of their id';
+comment on column fuel.loads.rejected is 'Records that could not be landed; see fuel.load_rejects';
+comment on column fuel.loads.absent is 'Stored rows that this snapshot no longer holds and that were marked absent';
+comment on column fuel.loads.status is 'applied, or refused (the object as a whole; nothing of it was landed)';
+comment on column fuel.loads.error is 'Why the object was refused';
+comment on column fuel.loads.checked_at is
+'When a run last found its feed up to date with this load: moves on while no new object comes, so it is the clock for source freshness';
 
 create table if not exists fuel.records_raw (
     id text primary key,
@@ -33,6 +67,18 @@ create table if not exists fuel.records_raw (
     loaded_at timestamptz not null default now()
 );
 create index if not exists records_raw_load_id_idx on fuel.records_raw (load_id);
+comment on table fuel.records_raw is 'The feed as exported: the newest version of every record, one row per id, never deleted';
+comment on column fuel.records_raw.id is 'Primary key of the record at the source, as text';
+comment on column fuel.records_raw.raw is
+'The full source record, untouched, but for NUL and lone surrogates, which jsonb cannot hold and which became U+FFFD';
+comment on column fuel.records_raw.raw_digest is 'BLAKE2b-128 of the record''s exported bytes: tells an unchanged record';
+comment on column fuel.records_raw.source_updated_at is 'Newest of the record''s updated_at and deleted_at; null if unreadable';
+comment on column fuel.records_raw.exported_at is 'When the object that brought this version was exported';
+comment on column fuel.records_raw.absent_since is
+'Export time of the first snapshot that no longer held the id; null while the source holds it';
+comment on column fuel.records_raw.load_id is 'The load that last changed the row';
+comment on column fuel.records_raw.first_loaded_at is 'When the id was first landed';
+comment on column fuel.records_raw.loaded_at is 'When the row was last changed';
 
 create table if not exists fuel.load_rejects (
     load_id bigint not null,
@@ -42,9 +88,34 @@ create table if not exists fuel.load_rejects (
     original bytea not null,
     primary key (load_id, position)
 );
+comment on table fuel.load_rejects is 'Records that could not be landed, or only with a repair, with their original bytes';
+comment on column fuel.load_rejects.load_id is 'The load that met the record';
+comment on column fuel.load_rejects.position is 'Place of the record in its object, from 1';
+comment on column fuel.load_rejects.id is 'Id of the record, if it could be read';
+comment on column fuel.load_rejects.reason is
+'Why; sanitised means that the record was landed, with U+FFFD for the characters that jsonb cannot hold';
+comment on column fuel.load_rejects.original is 'The record''s bytes as exported';
 
 create table if not exists fuel.ingest_state (
     feed text primary key,
-    watermark text,
+    watermark timestamptz,
+    object_key text not null,
+    load_id bigint not null,
     updated_at timestamptz not null default now()
 );
+comment on table fuel.ingest_state is 'Watermarks: how far each feed has come, one row per feed';
+comment on column fuel.ingest_state.feed is 'snapshot or changes';
+comment on column fuel.ingest_state.watermark is
+'Newest export time applied. Of snapshots only the time that the snapshot itself states, since absences are judged by it';
+comment on column fuel.ingest_state.object_key is 'The object applied last';
+comment on column fuel.ingest_state.load_id is 'The load applied last';
+comment on column fuel.ingest_state.updated_at is 'When the row was last written';
+
+create table if not exists fuel.landing_versions (
+    version integer primary key,
+    applied_at timestamptz not null default now()
+);
+comment on table fuel.landing_versions is 'Versions of the landing tables that were applied to this database';
+comment on column fuel.landing_versions.version is 'Version number of landing.sql';
+comment on column fuel.landing_versions.applied_at is 'When it was applied here';
+insert into fuel.landing_versions (version) values (1) on conflict do nothing;
