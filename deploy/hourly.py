@@ -243,8 +243,9 @@ def main(argv: list[str] | None = None) -> int:
         except DbtStopped as error:
             outcome.build = "failed"
             outcome.fail(USAGE, f"dbt stopped: {' '.join(str(error).split())}")
-    for problem in outcome.problems:
-        print(f"hourly: {problem}", file=sys.stderr)
+    if options.log_format == "text":
+        for problem in outcome.problems:
+            print(f"hourly: {problem}", file=sys.stderr)
     print(outcome.line(options.log_format), flush=True)
     return outcome.exit_code
 
