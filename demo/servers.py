@@ -220,12 +220,17 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
+def empty_landing(server: Postgres, database: str = "postgres") -> None:
+    """Create the empty landing tables and the tracker's table: all that dbt needs to build."""
+    with server.connect(database, autocommit=True) as conn:
+        conn.execute((Path(__file__).parent.parent / "loader" / "landing.sql").read_bytes())
+        conn.execute((Path(__file__).parent / "devices.sql").read_bytes())
+
+
 def main() -> int:
     """Run a command with the libpq variables of a private PostgreSQL that holds empty landing tables."""
     with postgres() as server:
-        with server.connect(autocommit=True) as conn:
-            conn.execute((Path(__file__).parent.parent / "loader" / "landing.sql").read_bytes())
-            conn.execute((Path(__file__).parent / "devices.sql").read_bytes())
+        empty_landing(server)
         return subprocess.run(sys.argv[1:], env={**os.environ, **server.env()}).returncode
 
 
