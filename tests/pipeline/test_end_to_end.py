@@ -1,7 +1,8 @@
-"""Bucket -> loader -> dbt build -> views, compared value by value with the truth the feed was written from."""
+"""Bucket -> loader -> dbt build -> views, value by value against the truth the feed was written from."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -157,10 +158,15 @@ def test_no_phone_number_and_no_message_is_reported(pipeline: Pipeline) -> None:
     assert [phone for phone in pipeline.feed.phones if phone[1:] in text] == []
 
 
+def same_again(body: bytes) -> bytes:
+    """The same records in other bytes, hence under a new ETag."""
+    return gzip.compress(gzip.decompress(body), 1) if body[:2] == b"\x1f\x8b" else body + b"\n"
+
+
 def test_replays_and_a_second_build_change_nothing(pipeline: Pipeline) -> None:
     before = pipeline.contents()
     for key in reversed(pipeline.feed.deltas):
-        pipeline.bucket.put(key, pipeline.feed.objects[key] + b"\n")  # the same, under a new ETag
+        pipeline.bucket.put(key, same_again(pipeline.feed.objects[key]))
     pipeline.load("--changes", "--apply", expect=1)
     pipeline.load("--snapshot", "--apply")
     pipeline.dbt("build")
