@@ -210,7 +210,7 @@ def _drive(rng: random.Random, vehicle: Vehicle, until: datetime, count: int) ->
     """`count` honest fills of one vehicle: about 60 % of a tank each, one in thirty followed by a top-up."""
     gaps = [rng.gammavariate(5, 1) for _ in range(count)]
     usual = sum(gaps) / max(count, 1)
-    schedule = (DAYS - 1) * 86_400 / (sum(gaps) + usual * rng.random()) if count else 0.0
+    schedule = DAYS * 86_400 / (sum(gaps) + usual * rng.random()) if count else 0.0
     due = now = until - timedelta(days=DAYS)
     odometer, fills, top_up = float(rng.randrange(20_000, 250_000)), [], False
     for gap in gaps:
@@ -224,7 +224,9 @@ def _drive(rng: random.Random, vehicle: Vehicle, until: datetime, count: int) ->
             wanted = share * vehicle.tank_litres * rng.uniform(0.95, 1.05)
             now = max(_daytime(rng, due), now + timedelta(hours=14)).replace(second=0, microsecond=0)
         top_up = not top_up and rng.random() < 1 / 30
-        now, odometer = min(now, until - timedelta(minutes=50)), odometer + moved
+        if now > until - timedelta(minutes=50):  # shifted beyond the end
+            now = min(due, until - timedelta(minutes=50)).replace(second=0, microsecond=0)
+        odometer += moved
         litres, amount = _pay(rng, vehicle.fuel_type, max(wanted, 2), now)
         created = now + timedelta(minutes=rng.randrange(1, 25), seconds=rng.randrange(60))
         fills.append(
