@@ -461,20 +461,25 @@ rolled_up as (
         judged_intervals.*,
         exclusion_reason is null as is_valid,
         count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
-        sum(distance_km) over last_valid / nullif(sum(litres_of_interval) over last_valid, 0) as sum_km_per_litre,
-        count(*) over last_valid as summed_intervals,
-        sum(distance_km) over last_two / nullif(sum(litres_of_interval) over last_two, 0) as two_interval_km_per_litre
+        sum(distance_km) over last_{{ economy.rolling_intervals }} / nullif(sum(litres_of_interval) over last_{{ economy.rolling_intervals }}, 0) as sum_km_per_litre,
+        count(*) over last_{{ economy.rolling_intervals }} as summed_intervals,
+        -- What was bought beyond what the distance can have burnt, counted from each of the last intervals on; the
+        -- least of them, because a partial fill some intervals back leaves room in the tank.
+        least(
+            {%- for n in range(economy.rolling_intervals) %}
+            sum(litres_of_interval - distance_km / usual_km_per_litre::numeric) over last_{{ n + 1 }}
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as unexplained_litres
     from judged_intervals
     window
         vehicle as (partition by plate {{ order_of_fills }} rows unbounded preceding),
-        last_valid as (
+        {%- for n in range(economy.rolling_intervals) %}
+        last_{{ n + 1 }} as (
             partition by plate, exclusion_reason is null {{ order_of_fills }}
-            rows between {{ economy.rolling_intervals - 1 }} preceding and current row
-        ),
-        last_two as (
-            partition by plate, exclusion_reason is null {{ order_of_fills }}
-            rows between 1 preceding and current row
-        )
+            rows between {{ n }} preceding and current row
+        ){{ ',' if not loop.last }}
+        {%- endfor %}
 
 ),
 
@@ -517,7 +522,6 @@ final as (
             when figures.is_valid and not figures.misses_amount
                 then round(figures.amount_of_interval_kes / figures.distance_km, 3)
         end as kes_per_km,
-        case when figures.is_valid then round(figures.two_interval_km_per_litre, 3) end as two_interval_km_per_litre,
         round(figures.rolling_km_per_litre, 3) as rolling_km_per_litre,
         figures.rolling_intervals::int as rolling_intervals,
         coalesce(figures.is_valid, false) as is_valid,
@@ -533,6 +537,7 @@ final as (
         round(figures.usual_max_litres::numeric, 3) as usual_max_litres,
         figures.litres_samples,
         round(figures.usual_km_per_litre::numeric, 3) as usual_km_per_litre,
+        case when figures.is_valid then round(figures.unexplained_litres, 3) end as unexplained_litres,
         round(figures.km_per_litre_mad::numeric, 3) as km_per_litre_mad,
         figures.km_per_litre_samples,
         figures.usual_fuel_type,

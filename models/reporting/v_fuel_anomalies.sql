@@ -48,6 +48,7 @@ settings as (
         bool_or(enabled) filter (where rule = '{{ rule }}') as {{ rule }},
         max(threshold) filter (where rule = '{{ rule }}') as {{ rule }}_threshold,
         max(second_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_second_threshold,
+        max(third_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_third_threshold,
         max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
         {%- endfor %}
         exists(select 1 from tracker_devices) as has_tracker
@@ -101,7 +102,7 @@ priced_fills as (
 
 ),
 
-judged_fills as (
+measured_fills as (
 
     select
         priced_fills.*,
@@ -116,6 +117,39 @@ judged_fills as (
         previous_fill_litres + litres - coalesce(km_since_previous_fill / nullif(usual_km_per_litre, 0), 0)
             as litres_in_tank
     from priced_fills
+
+),
+
+judged_fills as (
+
+    -- Findings that keep a vaguer rule from repeating them.
+    select
+        measured_fills.*,
+        coalesce(
+            fuel_type_unusual and not is_duplicate
+            and fuel_type_samples >= fuel_type_unusual_min_samples
+            and usual_fuel_type_share >= fuel_type_unusual_threshold
+            and fuel_type <> usual_fuel_type,
+            false
+        ) as is_unusual_fuel,
+        coalesce(
+            litres_over_usual_maximum and not is_duplicate and not is_swapped
+            and litres_samples >= litres_over_usual_maximum_min_samples
+            and litres > usual_max_litres * litres_over_usual_maximum_threshold,
+            false
+        ) as is_over_maximum,
+        coalesce(
+            refill_too_soon and not is_duplicate and not is_swapped
+            and litres_samples >= refill_too_soon_min_samples
+            and km_per_litre_samples >= refill_too_soon_min_samples
+            and hours_since_previous_fill <= refill_too_soon_threshold
+            and km_since_previous_fill >= 0
+            -- One fill that is too large by itself is the other rule's finding.
+            and greatest(litres, previous_fill_litres) <= usual_max_litres * refill_too_soon_second_threshold
+            and litres_in_tank > usual_max_litres * refill_too_soon_second_threshold,
+            false
+        ) as is_too_soon
+    from measured_fills
 
 ),
 
@@ -192,10 +226,7 @@ findings as (
                 {{ figure('litres', 1) }}, ' l in one fill; the usual maximum of this vehicle is ',
                 {{ figure('usual_max_litres', 1) }}, ' l (its last ', litres_samples, ' fills).'
             )
-        where
-            litres_over_usual_maximum and not is_duplicate and not is_swapped
-            and litres_samples >= litres_over_usual_maximum_min_samples
-            and litres > usual_max_litres * litres_over_usual_maximum_threshold
+        where is_over_maximum
 
         union all
 
@@ -211,7 +242,7 @@ findings as (
                 ' is KES ', {{ figure('expected_price', 2) }}, '.'
             )
         where
-            price_out_of_band and not is_duplicate and not is_swapped
+            price_out_of_band and not is_duplicate and not is_swapped and not is_unusual_fuel
             and (
                 price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
                 or price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
@@ -242,11 +273,7 @@ findings as (
                 'Fuelled with ', fuel_type, '; ', {{ figure('usual_fuel_type_share * 100') }},
                 ' % of the ', fuel_type_samples, ' fills before were ', usual_fuel_type, '.'
             )
-        where
-            fuel_type_unusual and not is_duplicate
-            and fuel_type_samples >= fuel_type_unusual_min_samples
-            and usual_fuel_type_share >= fuel_type_unusual_threshold
-            and fuel_type <> usual_fuel_type
+        where is_unusual_fuel
 
         union all
 
@@ -263,15 +290,7 @@ findings as (
                 {{ figure('previous_fill_litres', 1) }}, ' l; the usual maximum of one fill is ',
                 {{ figure('usual_max_litres', 1) }}, ' l.'
             )
-        where
-            refill_too_soon and not is_duplicate and not is_swapped
-            and litres_samples >= refill_too_soon_min_samples
-            and km_per_litre_samples >= refill_too_soon_min_samples
-            and hours_since_previous_fill <= refill_too_soon_threshold
-            and km_since_previous_fill >= 0
-            -- One fill that is too large by itself is the other rule's finding.
-            and greatest(litres, previous_fill_litres) <= usual_max_litres * refill_too_soon_second_threshold
-            and litres_in_tank > usual_max_litres * refill_too_soon_second_threshold
+        where is_too_soon
 
         union all
 
@@ -289,13 +308,13 @@ findings as (
                 {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals).'
             )
         where
-            economy_below_baseline and is_valid
+            economy_below_baseline and is_valid and not is_over_maximum and not is_too_soon
             and km_per_litre_samples >= economy_below_baseline_min_samples
             and km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
             -- 1.4826 makes a MAD comparable with a standard deviation.
             and km_per_litre < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
-            -- A partial fill before this one lowers this interval only: with it the figure is as usual.
-            and two_interval_km_per_litre < usual_km_per_litre * (1 + economy_below_baseline_threshold) / 2
+            -- More than earlier partial fills left room for.
+            and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
 
         union all
 
