@@ -106,7 +106,7 @@
         row({%- for name in csv.column_names %}stored.{{ adapter.quote(name) }}{{ ', ' if not loop.last }}{% endfor -%})
     {%- endset -%}
 
-    {%- set differs -%}
+    {%- call statement('compare_seed', fetch_result=True) -%}
         with {{ content }},
 
         stored as (
@@ -114,8 +114,8 @@
         )
 
         select exists ((table csv except table stored) union all (table stored except table csv)) as differs
-    {%- endset -%}
-    {%- if not run_query(differs).rows[0][0] -%}
+    {%- endcall -%}
+    {%- if not load_result('compare_seed').data[0][0] -%}
         {{ return(0) }}
     {%- endif -%}
 
@@ -144,7 +144,7 @@
 
 
 {%- macro sync_seed_columns(relation, csv) -%}
-    {%- set compare -%}
+    {%- call statement('compare_seed_columns', fetch_result=True) -%}
         with declared (column_name, data_type) as (
             values
             {%- for name, type in seed_column_types(csv).items() %}
@@ -185,8 +185,8 @@
         from wanted
         full join stored using (column_name)
         where wanted.data_type is distinct from stored.data_type
-    {%- endset -%}
-    {%- for column, wanted_type, stored_type, readers in run_query(compare).rows -%}
+    {%- endcall -%}
+    {%- for column, wanted_type, stored_type, readers in load_result('compare_seed_columns').data -%}
         {%- if readers -%}
             {{ exceptions.raise_compiler_error(
                 model.original_file_path ~ ": column '" ~ column ~ "' "
