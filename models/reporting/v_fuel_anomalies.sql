@@ -1,4 +1,4 @@
-{{ config(materialized='view', grants={'select': var('reader_roles')}) }}
+{{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 {%- set rules = [
     'duplicate_submission', 'odometer_rollback', 'implausible_distance', 'litres_over_usual_maximum',
     'price_out_of_band', 'litres_amount_swapped', 'fuel_type_unusual', 'refill_too_soon',

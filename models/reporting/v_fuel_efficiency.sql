@@ -1,4 +1,4 @@
-{{ config(materialized='view', grants={'select': var('reader_roles')}) }}
+{{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 
 with records as (
 
