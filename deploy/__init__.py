@@ -1,0 +1,1 @@
+"""What production runs: the hourly job, the image and the database roles."""

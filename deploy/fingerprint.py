@@ -1,0 +1,132 @@
+"""Whether a build would change anything: a fingerprint of all it reads and of what it left standing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import psycopg
+import yaml
+from psycopg import sql
+
+from deploy.settings import ROOT
+
+# What a build is made from; anything else in the repository cannot change its result.
+PROJECT = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "requirements.lock",
+    "models",
+    "macros",
+    "functions",
+    "seeds",
+    "tests/data",
+)
+
+
+def scalar(conn: psycopg.Connection[Any], query: str | sql.Composed) -> Any:
+    """The one value of a one-row query."""
+    row = conn.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def project_digest() -> str:
+    """Digest of the project's files and of dbt's version, as they stand now."""
+    digest = hashlib.sha256()
+    for part in PROJECT:
+        path = ROOT / part
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def sources() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The project's sources as (source, table) pairs, as written in the yml."""
+    text = (ROOT / "models" / "landing" / "landing.yml").read_text()
+    return [(source, table) for source in yaml.safe_load(text)["sources"] for table in source["tables"]]
+
+
+def surely_fresh(conn: psycopg.Connection[Any]) -> bool:
+    """Whether every source that promises freshness is younger than its own warn_after.
+
+    Then dbt has nothing to find, and need not be started to say so.
+    """
+    for source, table in sources():
+        promise = {**table, **table.get("config", {})}
+        if warn := (promise.get("freshness") or {}).get("warn_after"):
+            query = sql.SQL("select coalesce(max({}) > now() - {}::interval, false) from {} where {}").format(
+                sql.SQL(promise["loaded_at_field"]),
+                f"{warn['count']} {warn['period']}",
+                sql.Identifier(source["schema"], table["name"]),
+                sql.SQL(promise["freshness"].get("filter", "true")),
+            )
+            if not scalar(conn, query):
+                return False
+    return True
+
+
+def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | None:
+    """Digest of everything a build reads: project, landing, tracker, roles, and the day.
+
+    The day, because some tests look at the clock: they run at least daily. None if an input is missing.
+    """
+    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    columns = [
+        column["name"]
+        for source, table in sources()
+        if source["name"] == "tracksolid"
+        for column in table["columns"]
+    ]
+    # Only the columns the project declares: a tracker that stamps "last seen" must not cause a build.
+    query = sql.SQL(
+        "select md5(concat_ws('/',"
+        " (select max(load_id) from fuel.records_raw),"
+        " (select md5(string_agg(device, '' order by device))"
+        " from (select row({})::text as device from {}) as devices),"
+        " (now() at time zone 'Africa/Nairobi')::date))"
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.Identifier(variables["tracksolid_schema"], variables["tracksolid_devices_table"]),
+    )
+    try:
+        return f"{project_digest()}/{','.join(readers)}/{scalar(conn, query)}"
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        return None
+
+
+def catalogue_digest(conn: psycopg.Connection[Any]) -> str:
+    """Digest of which tables, views and functions stand: one dropped or replaced by hand is built again."""
+    found: str = scalar(
+        conn,
+        "select md5(string_agg(thing, ' ' order by thing)) from ("
+        " select format('%s %s', oid, relname) as thing from pg_class"
+        " where relnamespace in (to_regnamespace('fuel'), to_regnamespace('reporting'))"
+        " union all select format('%s %s', oid, proname) from pg_proc"
+        " where pronamespace = to_regnamespace('fuel')) as things",
+    )
+    return found
+
+
+def last_build(conn: psycopg.Connection[Any]) -> str | None:
+    """The fingerprint that the last complete build left in the database."""
+    if not scalar(conn, "select to_regclass('fuel.last_build') is not null"):
+        return None
+    row = conn.execute("select fingerprint from fuel.last_build").fetchone()
+    return row[0] if row else None
+
+
+def keep_build(conn: psycopg.Connection[Any], fingerprint: str | None) -> None:
+    """Keep the fingerprint of a complete build; None forgets it, before a build that may end half-way."""
+    conn.execute(
+        "create table if not exists fuel.last_build (fingerprint text, built_at timestamptz,"
+        " singleton boolean primary key default true check (singleton))"
+    )
+    conn.execute(
+        "insert into fuel.last_build (fingerprint, built_at) values (%s, now())"
+        " on conflict (singleton)"
+        " do update set fingerprint = excluded.fingerprint, built_at = excluded.built_at",
+        [fingerprint],
+    )

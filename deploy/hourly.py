@@ -1,0 +1,254 @@
+"""The hourly job: loader, then `dbt build`, then `dbt source freshness`; one line of outcome.
+
+Cron line: `python -m deploy.hourly` (installed as `fuel-hourly`), from any working directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from deploy.fingerprint import catalogue_digest, inputs_digest, keep_build, last_build, scalar, surely_fresh
+from deploy.settings import ROOT, Unusable, acting_as, read_settings, state_dir
+
+LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"
+LOCK = "fleetfuel.hourly"
+
+USAGE, UNREACHABLE = 2, 69
+
+
+@dataclass
+class Outcome:
+    """What one run did; the summary line. Counts are of this run, seconds are per step."""
+
+    status: str = "done"
+    exit_code: int = 0
+    objects: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+    refused_objects: int = 0
+    rejected_records: int = 0
+    build: str = "not run"
+    rederived: dict[str, int] = field(default_factory=dict)
+    tests: dict[str, int] = field(default_factory=dict)
+    freshness: str = "not run"
+    problems: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, code: int, problem: str = "") -> None:
+        """Keep the first failing exit code; every problem is told."""
+        self.exit_code = self.exit_code or code
+        if self.exit_code:
+            self.status = "failed"
+        if problem:
+            self.problems.append(problem)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - started, 2)
+
+    def line(self, log_format: str) -> str:
+        """The summary: one JSON object, or one line of text."""
+        if log_format == "json":
+            return json.dumps({"job": "hourly", **asdict(self)})
+        rows = ", ".join(f"{count} {name}" for name, count in self.records.items() if count) or "nothing new"
+        written = ", ".join(f"{name} {count}" for name, count in self.rederived.items() if count) or "no row"
+        tests = ", ".join(f"{count} {name}" for name, count in self.tests.items()) or "not run"
+        steps = ", ".join(f"{name} {seconds} s" for name, seconds in self.seconds.items())
+        return (
+            f"hourly {self.status} (exit {self.exit_code}): {self.objects} objects in, {rows}; "
+            f"refused {self.refused_objects} objects, {self.rejected_records} records; "
+            f"build {self.build}, re-derived {written}; tests {tests}; freshness {self.freshness}; {steps}"
+        )
+
+
+def load(outcome: Outcome, conn: psycopg.Connection[Any], role: str | None, log_format: str) -> None:
+    """Run the loader twice, snapshot and deltas, and count from its ledger what came of it."""
+    from loader.cli import main as loader_main
+
+    last = ledger_end(conn)
+    with acting_as(role):
+        for mode in ("--snapshot", "--changes"):
+            code = loader_main([mode, "--apply", "--log-format", log_format])
+            if code:
+                outcome.fail(code, f"loader {mode} ended with exit code {code}, see its own lines above")
+            if code in (USAGE, UNREACHABLE):
+                return
+    counts = ("inserted", "updated", "unchanged", "stale", "duplicate", "absent")
+    sums = sql.SQL(", ").join(
+        sql.SQL("coalesce(sum({}), 0)::bigint").format(sql.Identifier(c)) for c in counts
+    )
+    row = conn.execute(
+        sql.SQL(
+            "select count(*) filter (where error is null), count(error),"
+            " coalesce(sum(rejected), 0)::bigint, {} from fuel.loads where load_id > %s"
+        ).format(sums),
+        [last],
+    ).fetchone()
+    assert row is not None
+    outcome.objects, outcome.refused_objects, outcome.rejected_records = row[:3]
+    outcome.records = dict(zip(counts, row[3:], strict=True))
+
+
+def ledger_end(conn: psycopg.Connection[Any]) -> int:
+    """The newest load_id of the ledger, 0 before the first load."""
+    if not scalar(conn, "select to_regclass('fuel.loads') is not null"):
+        return 0
+    return int(scalar(conn, "select coalesce(max(load_id), 0) from fuel.loads"))
+
+
+class Dbt:
+    """dbt in this process, its files in `state`, silent on the console; the log file has everything."""
+
+    def __init__(self, state: Path, readers: list[str]) -> None:
+        from dbt.cli.main import dbtRunner  # 2 s of imports, which an idle hour is spared
+
+        self.runner = dbtRunner()
+        self.common = [
+            "--project-dir", str(ROOT), "--profiles-dir", str(ROOT),
+            "--target-path", str(state / "target"), "--log-path", str(state / "logs"),
+            "--log-level", "none", "--log-level-file", "info", "--no-use-colors",
+            "--vars", json.dumps({"reader_roles": readers}) if readers else "{}",
+        ]  # fmt: skip
+
+    def __call__(self, *args: str) -> tuple[int, list[Any]]:
+        """Run one dbt command: its exit code, and one result per node."""
+        done = self.runner.invoke([*args, *self.common])
+        if done.exception:
+            raise DbtStopped(str(done.exception).strip())
+        return int(not done.success), list(getattr(done.result, "results", None) or [])
+
+
+class DbtStopped(Exception):
+    """dbt gave up before it ran its nodes: the project, the connection, or dbt itself."""
+
+
+def build(outcome: Outcome, dbt: Dbt) -> bool:
+    """Run `dbt build` without the unit tests; true if every model, seed and error-level test passed."""
+    code, results = dbt("build", "--exclude-resource-type", "unit_test")
+    outcome.build = "failed" if code else "done"
+    outcome.tests = {"passed": 0, "warned": 0, "failed": 0}
+    for result in results:
+        kind, status = str(result.node.resource_type), str(result.status)
+        if kind == "test":
+            outcome.tests[{"pass": "passed", "warn": "warned"}.get(status, "failed")] += status != "skipped"
+        elif kind == "model" and result.node.config.materialized == "incremental":
+            outcome.rederived[result.node.name] = max(0, result.adapter_response.get("rows_affected") or 0)
+        if status in ("error", "fail", "warn"):
+            outcome.problems.append(
+                f"{kind} {result.node.name}: {status}: {' '.join((result.message or '').split())}"
+            )
+    if code:
+        outcome.fail(code)
+    return not code
+
+
+def freshness(outcome: Outcome, dbt: Dbt) -> None:
+    """Run `dbt source freshness`: the worst status of the sources."""
+    code, results = dbt("source", "freshness")
+    states = [str(result.status) for result in results]
+    outcome.freshness = next((s for s in ("runtime error", "error", "warn") if s in states), "pass")
+    for result in results:
+        if str(result.status) != "pass":
+            age = getattr(result, "age", None)
+            told = f"newest load is {age / 3600:.1f} h old" if age is not None else (result.message or "")
+            outcome.problems.append(f"source {result.node.name}: freshness {result.status}: {told}")
+    if code:
+        outcome.fail(code)
+
+
+def run(outcome: Outcome, options: argparse.Namespace) -> None:
+    """The steps, under the lock."""
+    read_settings()
+    state = state_dir()
+    readers = sorted(
+        filter(None, (name.strip() for name in os.environ.get("FUEL_READER_ROLES", "").split(",")))
+    )
+    loader_role, dbt_role = (LOADER_ROLE, DBT_ROLE) if options.as_roles else (None, None)
+    with acting_as(dbt_role), psycopg.connect(autocommit=True, application_name=LOCK) as conn:
+        # Where libpq went (service file, password file, defaults), spelled out for dbt's profile.
+        info = conn.info
+        os.environ.update(
+            PGHOST=info.host,
+            PGPORT=str(info.port),
+            PGUSER=info.user,
+            PGDATABASE=info.dbname,
+            PGPASSWORD=info.password,
+        )
+        if not scalar(conn, sql.SQL("select pg_try_advisory_lock(hashtextextended({}, 0))").format(LOCK)):
+            outcome.status = "skipped: the last run is still at work"
+            return
+        with outcome.step("load"):
+            load(outcome, conn, loader_role, options.log_format)
+        if outcome.exit_code in (USAGE, UNREACHABLE):
+            return
+        inputs = inputs_digest(conn, readers)
+        unchanged = inputs is not None and last_build(conn) == f"{inputs}/{catalogue_digest(conn)}"
+        dbt = None
+        if unchanged and not options.force:
+            outcome.build = "skipped: nothing changed since the last one"
+        else:
+            with outcome.step("build"):
+                dbt = dbt or Dbt(state, readers)
+                keep_build(conn, None)
+                if build(outcome, dbt) and inputs:
+                    keep_build(conn, f"{inputs}/{catalogue_digest(conn)}")
+        if dbt is None and surely_fresh(conn):
+            outcome.freshness = "pass"
+            return
+        with outcome.step("freshness"):
+            freshness(outcome, dbt or Dbt(state, readers))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run once; the exit code of the first step that failed.
+
+    0 done, skipped, or overlapping the last run; 1 input refused, or a model, test or freshness failed;
+    2 usage or configuration; 69 database or bucket unreachable; 75 another load is running.
+    """
+    parser = argparse.ArgumentParser(prog="fuel-hourly", description=__doc__)
+    parser.add_argument(
+        "--force", action="store_true", help="run dbt even if nothing changed since the last build"
+    )
+    parser.add_argument(
+        "--as-roles", action="store_true", help="load as fuel_loader and build as fuel_dbt (deploy/roles.sql)"
+    )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    options = parser.parse_args(argv)
+    outcome = Outcome()
+    with outcome.step("total"):
+        try:
+            run(outcome, options)
+        except Unusable as error:
+            outcome.fail(USAGE, str(error))
+        except psycopg.OperationalError as error:
+            outcome.fail(UNREACHABLE, f"database unreachable: {' '.join(str(error).split())}")
+        except psycopg.Error as error:
+            outcome.fail(1, f"database refused: {' '.join(str(error).split())}")
+        except DbtStopped as error:
+            outcome.build = "failed"
+            outcome.fail(USAGE, f"dbt stopped: {' '.join(str(error).split())}")
+    if options.log_format == "text":
+        for problem in outcome.problems:
+            print(f"hourly: {problem}", file=sys.stderr)
+    print(outcome.line(options.log_format), flush=True)
+    return outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""What the hourly job is told: the environment, the project's .env, and where it may write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from dotenv import dotenv_values
+from psycopg import pq
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Unusable(Exception):
+    """A setting that stops the run, told in one line."""
+
+
+def read_settings() -> None:
+    """Take up the project's .env, where the environment says nothing, and spell DATABASE_URL out.
+
+    libpq's own variables are what loader, dbt and psql all read.
+    """
+    file = dotenv_values(ROOT / ".env")
+    if "PGHOST" in os.environ:
+        file.pop("DATABASE_URL", None)
+    for name, value in file.items():
+        os.environ.setdefault(name, value or "")
+    url = os.environ.pop("DATABASE_URL", "")
+    try:
+        options = pq.Conninfo.parse(url.encode())
+    except psycopg.OperationalError as error:
+        raise Unusable(f"DATABASE_URL cannot be read: {str(error).strip().replace(url, '…')}") from None
+    for option in options:
+        if option.val is not None and option.envvar:
+            os.environ[option.envvar.decode()] = option.val.decode()
+
+
+@contextmanager
+def acting_as(role: str | None) -> Iterator[None]:
+    """Every connection opened inside acts as `role`; None keeps the login's own."""
+    before = os.environ.get("PGOPTIONS", "")
+    if role:
+        os.environ["PGOPTIONS"] = f"{before} -c role={role}".strip()
+    try:
+        yield
+    finally:
+        os.environ["PGOPTIONS"] = before
+
+
+def state_dir() -> Path:
+    """The writable folder for dbt's target and logs: FUEL_STATE_DIR, else the user's state folder."""
+    given = os.environ.get("FUEL_STATE_DIR")
+    base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
+    try:
+        folder = Path(given) if given else base.expanduser() / "fleetfuel"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "not writable", str(folder))
+    except (OSError, RuntimeError) as error:
+        raise Unusable(
+            f"no place for dbt's files ({error}): set FUEL_STATE_DIR to a writable folder"
+        ) from None
+    return folder
