@@ -39,7 +39,7 @@
     cast(replace(translate(
         substring(
             {{ number_text(value) }} from
-            '^\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|lit(?:re|er)s?|l(?:tr)?s?|amount|total|cost|kms?)\M[.:=\s]*)?([-+]?(?:{{ shape }}))\s*(?:(?:l(?:ts?|trs?|it(?:re|er|a)s?)?|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob)\M)?\s*(?:/[=-]?|=)?[.\s]*$'
+            '^\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|lit(?:re|er)s?|l(?:tr)?s?|amount|total|cost|kms?)[.:=\s]*)?([-+]?(?:{{ shape }}))\s*(?:(?:l(?:ts?|trs?|it(?:re|er|a)s?)?|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\s*(?:/[=-]?|=)?[.\s]*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
 {%- endmacro %}
