@@ -5,6 +5,7 @@
         unique_key='id',
         full_refresh=false,
         on_schema_change='append_new_columns',
+        post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
             {'columns': ['plate', 'filled_at']},
             {'columns': ['filled_at']},
@@ -15,65 +16,26 @@
         ],
     )
 }}
--- depends_on: {{ function('canon_fuel_type') }}
+
 {%- set economy = var('economy') %}
-{%- set fingerprint = local_md5(model.raw_code ~ tojson(economy)) %}
-{%- set current_derivation = "(select md5('" ~ fingerprint ~ "' || derivation) from " ~ ref('records') ~ " limit 1)" %}
+{%- set fingerprint = fill_intervals_fingerprint() %}
+{%- set canonical = {'fuel_type_raw': ('fuel_type', function('canon_fuel_type'))} %}
+{#- Which rows are stale is asked first, so that the planner sees plain values and reaches them through indexes. #}
+{%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
 {#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no statistics,
     and a nested loop over a million of them never ends. `offset 0` keeps PostgreSQL from copying a step's
     expressions into every place that uses them. #}
 
-{% if is_incremental() -%}
-with recursive spellings as (
+{% if stale.get('max_load_id') and not stale.code_changed -%}
+with changed_ids as (
 
-    -- Skip scan: one index probe per distinct spelling, however many fills use it.
-    (select fuel_type_raw from {{ this }} where fuel_type_raw is not null order by fuel_type_raw limit 1)
-    union all
-    select (
-        select later.fuel_type_raw
-        from {{ this }} as later
-        where later.fuel_type_raw > spellings.fuel_type_raw
-        order by later.fuel_type_raw
-        limit 1
-    )
-    from spellings
-    where spellings.fuel_type_raw is not null
-
-),
-
-stale_spellings as (
-
-    -- All fills of a spelling have the right value exactly if the lowest and the highest have.
-    select spellings.fuel_type_raw
-    from spellings
-    cross join lateral (
-        (
-            select fuel_type from {{ this }} as stored
-            where stored.fuel_type_raw = spellings.fuel_type_raw
-            order by stored.fuel_type asc limit 1
-        )
-        union all
-        (
-            select fuel_type from {{ this }} as stored
-            where stored.fuel_type_raw = spellings.fuel_type_raw
-            order by stored.fuel_type desc limit 1
-        )
-    ) as extremes
-    where extremes.fuel_type is distinct from {{ function('canon_fuel_type') }}(spellings.fuel_type_raw)
-
-),
-
-changed_ids as (
-
-    select id from {{ ref('records') }}
-    where load_id > (select coalesce(max(load_id), -1) from {{ this }})
+    select id from {{ ref('records') }} where load_id > {{ stale.max_load_id }}
+    {%- if stale_spellings %}
     union
-    select id from {{ this }} where derivation < {{ current_derivation }}
-    union
-    select id from {{ this }} where derivation > {{ current_derivation }}
-    union
-    select id from {{ this }} where fuel_type_raw in (select fuel_type_raw from stale_spellings)
+    select id from {{ this }} where {{ stale_spellings }}
+    {%- endif %}
 
 ),
 
@@ -125,7 +87,7 @@ fills as (
         price_per_litre_kes,
         odometer_km,
         load_id,
-        md5('{{ fingerprint }}' || derivation) as derivation,
+        '{{ fingerprint }}'::text as derivation,
         case
             when deleted_at is not null or absent_since is not null then 'not_live'
             when plate is null then 'plate_missing'
