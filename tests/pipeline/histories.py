@@ -276,14 +276,15 @@ def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int 
     """Put fills straight into `fuel.records` (which must exist): the derivation is not what is tested here."""
     with conn.cursor().copy(
         "copy fuel.records (id, plate, filled_at, fuel_type_raw, fuel_type, litres, amount_kes,"
-        " price_per_litre_kes, odometer_km, department, load_id, derivation) from stdin"
+        " price_per_litre_kes, odometer_km, department, load_id, loaded_at, derivation) from stdin"
     ) as copy:
         for fill in fills:
             price = round(fill.amount_kes / fill.litres, 4) if fill.amount_kes and fill.litres else None
             copy.write_row(
                 (
                     fill.id, fill.plate, fill.filled_at, fill.fuel_type, fill.fuel_type, fill.litres,
-                    fill.amount_kes, price, fill.odometer_km, fill.department, load_id, "generated",
+                    fill.amount_kes, price, fill.odometer_km, fill.department, load_id, fill.filled_at,
+                    "generated",
                 )
             )  # fmt: skip
 
