@@ -18,6 +18,7 @@ from tests.pipeline.landing import create_landing, land
 
 PHONES = ("0712345678", "+254 722 345 679", "254-733-345-680", "0744 345681")
 MESSAGE = "habari boss nimejaza"
+DEPARTMENTS = "alias,department\nsales,Sales\nlogistics,Logistics\nlogistcs,Logistics\n"
 
 
 def messy_feed() -> list[dict[str, Any]]:
@@ -44,12 +45,12 @@ def messy_feed() -> list[dict[str, Any]]:
     for number, phone in enumerate(PHONES, start=1000):
         records.append({
             "id": number, "car": f"KCA 101Q {phone}", "driver": f"Otieno {phone}", "department": f"Yard {phone}",
-            "fuel_type": f"super {phone}", "litres": "20", "amount": "3600", "odometer": phone,
-            "datetime": "2026-02-01T08:00:00Z", "message": f"{MESSAGE} {phone}", "phone": phone, "from": phone,
+            "fuel_type": f"super {phone}", "litres": "20", "amount": "3600", "datetime": "2026-02-01T08:00:00Z",
+            "message": f"{MESSAGE} {phone}", "phone": phone, "from": phone,
         })  # fmt: skip
     records += [
         {"id": 2001, "car": "KCA 101Q", "litres": "0", "amount": "free", "datetime": "2126-01-01T08:00:00Z"},
-        {"id": 2002, "car": "hapana", "litres": "many", "amount": "100", "odometer": "3,000,000 km"},
+        {"id": 2002, "litres": "many", "amount": "100", "odometer": "3,000,000 km"},
     ]
     return records
 
@@ -69,6 +70,7 @@ def built(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory)
         db.query("insert into tracksolid.devices values ('1', 'KCA 101Q', 'CC1', 'Nairobi', true, now())")
         land(db, messy_feed())
         dbt = Dbt(copy_project(folder / "project"), db, folder / "target")
+        (dbt.project / "seeds" / "department_aliases.csv").write_text(DEPARTMENTS)
         yield Built(dbt, db, dbt("build"))
 
 
