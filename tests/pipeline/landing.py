@@ -14,11 +14,11 @@ def create_landing(database: Database) -> None:
         database.query((ROOT / script).read_text())
 
 
-def land(database: Database, records: list[dict[str, Any]], ended: str = "now()") -> int:
-    """One applied load that brought `records` and ended at the SQL time `ended`; its load_id."""
+def land(database: Database, records: list[dict[str, Any]]) -> int:
+    """One applied load that brought `records`; its load_id."""
     [(load_id,)] = database.query(
         "insert into fuel.loads (mode, object_key, started_at, finished_at, status) "
-        f"values ('changes', 'k', {ended}, {ended}, 'applied') returning load_id"
+        "values ('changes', 'k', now(), now(), 'applied') returning load_id"
     )
     for record in records:
         database.query(

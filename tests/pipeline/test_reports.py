@@ -158,7 +158,9 @@ def test_both_similarities_give_the_same_figure(built: Built) -> None:
     values = ", ".join(f"('{left}', '{right}')" for left, right in pairs)
     query = (
         "select l, r, round({{ trigram_similarity('l', 'r') }}, 4) as by_extension,"
-        " round({{ plain_trigram_similarity('l', 'r') }}, 4) as plain from (values " + values + ") as pairs (l, r)"
+        " round({{ plain_trigram_similarity('l', 'r') }}, 4) as plain from (values "
+        + values
+        + ") as pairs (l, r)"
     )
     built.dbt("compile", "--inline", query)
     assert built.db.query("select count(*) from pg_extension where extname = 'pg_trgm'") == [(1,)]
