@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,7 +19,6 @@ import pytest
 from demo import servers
 
 ROOT = Path(__file__).parent.parent
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +59,7 @@ class Database:
 @contextlib.contextmanager
 def fresh_database(server: servers.Postgres) -> Iterator[Database]:
     """Create a database, and drop it afterwards with whoever is still connected."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
+    name = f"test_{secrets.token_hex(6)}"
     with server.connect(autocommit=True) as conn:
         conn.execute(f"create database {name}")  # type: ignore[arg-type]
     try:
@@ -95,7 +94,7 @@ class Bucket:
 @pytest.fixture
 def bucket(s3_server: servers.S3) -> Iterator[Bucket]:
     """A fresh, empty bucket for one test."""
-    name = f"fuel-{os.getpid()}-{next(_numbers)}"
+    name = f"fuel-{secrets.token_hex(6)}"
     s3_server.client().create_bucket(Bucket=name)
     yield Bucket(s3_server, name)
     shutil.rmtree(s3_server.root / name, ignore_errors=True)

@@ -6,3 +6,4 @@
 {% macro parse_timestamp(value) %}(case when {{ value }} ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d' then ({{ value }})::timestamptz end){% endmacro %}
 {#- First non-empty raw key of a column, by var feed_fields, as text. -#}
 {% macro feed_text(column) %}coalesce({% for key in var('feed_fields')[column] %}nullif(trim(raw ->> '{{ key }}'), ''){{ ', ' if not loop.last }}{% endfor %}){% endmacro %}
+{% macro alias_key(value) %}nullif(trim(regexp_replace(lower({{ value }}), '[^[:alnum:]]+', ' ', 'g')), ''){% endmacro %}

@@ -1,0 +1,169 @@
+{#- Refuses a wrong CSV with a message for the person who edited it; nothing has been written by then. -#}
+{%- macro check_seed(csv) -%}
+    {%- do check_seed_shape(csv) -%}
+    {%- set problems = seed_cell_problems(csv) -%}
+    {%- if not problems and config.meta_get('csv_checks', {}).get('key') -%}
+        {%- do problems.extend(run_query(seed_key_problems_sql(csv)).columns[0].values()) -%}
+    {%- endif -%}
+    {%- if problems -%}
+        {%- do refuse_seed(problems) -%}
+    {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro refuse_seed(problems) -%}
+    {%- set shown = problems[:20] -%}
+    {%- if problems | length > shown | length -%}
+        {%- set shown = shown + ['and ' ~ (problems | length - shown | length) ~ ' more'] -%}
+    {%- endif -%}
+    {{ exceptions.raise_compiler_error(
+        'Please correct ' ~ model.original_file_path ~ '. Nothing was changed; the reports stay as they were.'
+        ~ '\n- ' ~ shown | join('\n- ')
+    ) }}
+{%- endmacro -%}
+
+
+{%- macro check_seed_shape(csv) -%}
+    {%- set found = csv.column_names | list -%}
+    {%- set expected = config.get('column_types', {}).keys() | list -%}
+    {%- if found | length == 1 and (';' in found[0] or '\t' in found[0]) -%}
+        {%- do refuse_seed([
+            'line 1: the cells are separated by ' ~ ('semicolons' if ';' in found[0] else 'tabs')
+            ~ ', not by commas. Save it from Excel as "CSV UTF-8 (Comma delimited)".'
+        ]) -%}
+    {%- elif expected and found | sort != expected | sort -%}
+        {%- do refuse_seed([
+            'line 1: the header must be ' ~ expected | join(',') ~ ' but is ' ~ found | join(',')
+        ]) -%}
+    {%- elif csv.rows | length == 0 -%}
+        {%- do refuse_seed(['the file has no line below its header']) -%}
+    {%- endif -%}
+    {#- A quotation mark that is never closed swallows the lines after it: the numbers of those are unknown. -#}
+    {%- for row in csv.rows -%}
+        {%- set line = loop.index + 1 -%}
+        {%- for cell in row if cell is string and '\n' in cell -%}
+            {%- do refuse_seed([
+                'line ' ~ line ~ ': a quotation mark (") is opened here and not closed on the same line'
+            ]) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+{%- endmacro -%}
+
+
+{%- macro seed_cell_problems(csv) -%}
+    {%- set checks = config.meta_get('csv_checks', {}) -%}
+    {%- set forms = {
+        'boolean': ['(?i)true|false', 'true or false'],
+        'date': ['[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])', 'a date as 2026-01-31'],
+        'integer': ['-?[0-9]+', 'a whole number'],
+        'numeric': ['-?[0-9]+([.][0-9]+)?', 'a number as 1234.5'],
+    } -%}
+    {%- set types = seed_column_types(csv) -%}
+    {%- set problems = [] -%}
+    {%- for row in csv.rows -%}
+        {%- set line = 'line ' ~ (loop.index + 1) ~ ': ' -%}
+        {%- for column in csv.column_names -%}
+            {%- set cell = row[column] -%}
+            {%- set form = forms.get(types[column].split('(')[0]) -%}
+            {%- set accepted = checks.get('accepted_values', {}).get(column) -%}
+            {%- if cell is none or not cell | string | trim -%}
+                {%- if column in checks.get('required', []) -%}
+                    {%- do problems.append(line ~ column ~ ' is empty') -%}
+                {%- endif -%}
+            {%- elif cell is string and cell.count('"') % 2 -%}
+                {%- do problems.append(line ~ column ~ ' holds a lone quotation mark (")') -%}
+            {%- elif form and not modules.re.fullmatch(form[0], cell | string | trim) -%}
+                {%- do problems.append(line ~ column ~ " '" ~ cell ~ "' must be " ~ form[1]) -%}
+            {%- elif accepted and cell not in accepted -%}
+                {%- do problems.append(
+                    line ~ column ~ " '" ~ cell ~ "' must be one of " ~ accepted | join(', ')
+                ) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(problems) }}
+{%- endmacro -%}
+
+
+{%- macro seed_key_problems_sql(csv) -%}
+    {%- set checks = config.meta_get('csv_checks') -%}
+    {%- set canonical = checks.get('canonical') -%}
+    {%- set spelled = [] -%}
+    {%- set meaning = [] -%}
+    {%- for name in csv.column_names -%}
+        {%- do (spelled if name in checks.key else meaning).append(adapter.quote(name)) -%}
+    {%- endfor -%}
+    with lines as (
+
+        {{ seed_lines_sql(csv) }}
+
+    ),
+
+    keyed as (
+
+        select
+            line,
+            {{ seed_key_sql(csv) }} as key,
+            concat_ws(', ', {{ spelled | join(', ') }}) as spelled,
+            concat_ws(', ', {{ meaning | join(', ') }}) as meaning,
+            {{ adapter.quote(canonical) if canonical else 'null::text' }} as canonical
+        from lines
+
+    ),
+
+    first_lines as (
+
+        select distinct on (key) *
+        from keyed
+        order by key, line
+
+    ),
+
+    problems as (
+
+        select
+            line,
+            format('line %s: ''%s'' holds no letter or digit, so it can never match', line, spelled) as problem
+        from keyed
+        where array_position(key, null) is not null
+
+        union all
+
+        select
+            keyed.line,
+            format(
+                'line %s: %s -> %s contradicts line %s: %s -> %s (case, punctuation and blanks do not count).'
+                ' Delete one of them.',
+                keyed.line, keyed.spelled, keyed.meaning, first_lines.line, first_lines.spelled, first_lines.meaning
+            )
+        from keyed
+        inner join first_lines on first_lines.key = keyed.key
+        where first_lines.meaning <> keyed.meaning
+
+        {% if canonical -%}
+        union all
+
+        select
+            keyed.line,
+            case
+                when listed.line is null then format(
+                    'line %1$s: ''%2$s'' is not in the list of values for {{ canonical }}.'
+                    ' If it is a new one, add the line %2$s,%2$s', keyed.line, keyed.canonical
+                )
+                else format(
+                    'line %s: {{ canonical }} ''%s'' stands on line %s as a spelling of ''%s'': write ''%4$s'' here',
+                    keyed.line, keyed.canonical, listed.line, listed.canonical
+                )
+            end
+        from keyed
+        left join first_lines as listed
+            on listed.key = array[{{ alias_key('keyed.canonical') }}]
+        where listed.canonical is distinct from keyed.canonical
+
+        {%- endif %}
+    )
+
+    select problem
+    from problems
+    order by line, problem
+{%- endmacro -%}

@@ -1,0 +1,292 @@
+"""Seeds: loaded in place, and refused with a message an analyst understands."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from demo import servers
+from tests.conftest import ROOT, Database, Dbt, copy_project, fresh_database
+
+DEPARTMENTS = "alias,department\nlogistics,Logistics\nlogistcs,Logistics\nsales,Sales\n"
+
+# What an analyst may do to the file -> what the build must say (each also names the file).
+WRONG_DEPARTMENTS = {
+    "contradiction": (
+        DEPARTMENTS + "Logis-tics,Sales\nLOGIS  TICS.,Logistics\n",
+        "line 6: LOGIS  TICS. -> Logistics contradicts line 5: Logis-tics -> Sales",
+    ),
+    "empty cell": (DEPARTMENTS + "yard,\n", "line 5: department is empty"),
+    "blank cell": (DEPARTMENTS + '"  ",Sales\n', "line 5: alias is empty"),
+    "null cell": (DEPARTMENTS + "null,Sales\n", "line 5: alias is empty"),
+    "blank line": ("alias,department\n\nsales,Sales\n", "line 2: alias is empty"),
+    "one cell": (DEPARTMENTS + "yard\n", "line 5: department is empty"),
+    "unknown department": (
+        DEPARTMENTS + "yard,Yards\n",
+        "line 5: 'Yards' is not in the list of values for department. "
+        "If it is a new one, add the line Yards,Yards",
+    ),
+    "chain": (
+        DEPARTMENTS + "yard,logistcs\n",
+        "line 5: department 'logistcs' stands on line 3 as a spelling of 'Logistics': write 'Logistics' here",
+    ),
+    "other case": (
+        DEPARTMENTS + "yard,LOGISTICS\n",
+        "line 5: department 'LOGISTICS' stands on line 2 as a spelling of 'Logistics': write 'Logistics' here",
+    ),
+    "punctuation only": (DEPARTMENTS + "?!,Sales\n", "line 5: '?!' holds no letter or digit"),
+    "open quote": (
+        'alias,department\nsales,Sales\n"yard,Sales\nlogistics,Logistics\n',
+        'line 3: a quotation mark (") is opened here and not closed on the same line',
+    ),
+    "lone quote": (DEPARTMENTS + 'ya"rd,Sales\n', 'line 5: alias holds a lone quotation mark (")'),
+    "semicolons": (
+        DEPARTMENTS.replace(",", ";"),
+        "line 1: the cells are separated by semicolons, not by commas. Save it from Excel as",
+    ),
+    "semicolons and BOM": (
+        "\ufeff" + DEPARTMENTS.replace(",", ";").replace("\n", "\r\n"),
+        "line 1: the cells are separated by semicolons",
+    ),
+    "tabs": (DEPARTMENTS.replace(",", "\t"), "line 1: the cells are separated by tabs"),
+    "header": (
+        DEPARTMENTS.replace("alias", "spelling", 1),
+        "line 1: the header must be alias,department but is spelling,department",
+    ),
+    "no header": (
+        "logistics,Logistics\nsales,Sales\n",
+        "line 1: the header must be alias,department but is logistics,Logistics",
+    ),
+    "third column": (
+        DEPARTMENTS.replace("department", "department,note", 1),
+        "line 1: the header must be alias,department but is alias,department,note",
+    ),
+    "only a header": ("alias,department\n", "the file has no line below its header"),
+    # The one case that dbt's own reader refuses before the checks see the file: it counts from 0 below the header.
+    "too many cells": (DEPARTMENTS + "spares, tools,Sales\n", "Row 3 has 3 values, but Table only has 2 columns"),
+}
+WRONG_FUELS = {
+    "unknown fuel": (
+        "alias,fuel_type\ndiesel,diesel\nD,disel\n",
+        "line 3: fuel_type 'disel' must be one of diesel, petrol, kerosene, lpg, electric",
+    ),
+}
+TYPED = {
+    "column_types": {"rule": "text", "valid_from": "date", "limit": "numeric(6, 2)", "days": "integer", "on": "boolean"},
+    "meta": {"csv_checks": {"required": ["limit"], "key": ["rule", "valid_from"]}},
+}  # fmt: skip
+TYPED_HEADER = "rule,valid_from,limit,days,on\n"
+WRONG_TYPED = {
+    "number": (TYPED_HEADER + 'a,2026-01-01,"1,5",1,true\n', "line 2: limit '1,5' must be a number as 1234.5"),
+    "integer": (TYPED_HEADER + "a,2026-01-01,1.5,1.5,true\n", "line 2: days '1.5' must be a whole number"),
+    "date": (TYPED_HEADER + "a,01/02/2026,1,,true\n", "line 2: valid_from '01/02/2026' must be a date as 2026-01-31"),
+    "impossible date": (TYPED_HEADER + "a,2026-02-31,1,,true\n", 'out of range: "2026-02-31"'),
+    "boolean": (TYPED_HEADER + "a,2026-01-01,1,,ja\n", "line 2: on 'ja' must be true or false"),
+    "missing": (TYPED_HEADER + "a,2026-01-01,,,true\n", "line 2: limit is empty"),
+    "same key": (
+        TYPED_HEADER + "a,2026-01-01,1,,true\na,2026-01-02,1,,true\nA,2026-01-02,2,,true\n",
+        "line 4: A, 2026-01-02 -> 2.00, t contradicts line 3: a, 2026-01-02 -> 1.00, t",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server_database(pg_server: servers.Postgres) -> Iterator[Database]:
+    with fresh_database(pg_server) as db:
+        yield db
+
+
+def seed_config(name: str) -> dict[str, Any]:
+    """The `config` that the project's own yml gives to a seed."""
+    declared = yaml.safe_load((ROOT / "seeds" / f"{name}.yml").read_text())
+    config: dict[str, Any] = declared["seeds"][0]["config"]
+    return config
+
+
+@pytest.fixture(scope="module")
+def refusals(server_database: Database, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Every wrong file as a seed of its own under the real seed's config; one `dbt seed`; its message by seed."""
+    folder = tmp_path_factory.mktemp("refusals")
+    project = copy_project(folder / "project")
+    declared = []
+    for kind, config, cases in (
+        ("department", seed_config("department_aliases"), WRONG_DEPARTMENTS),
+        ("fuel", seed_config("fuel_type_aliases"), WRONG_FUELS),
+        ("typed", TYPED, WRONG_TYPED),
+    ):
+        for case, (content, _) in cases.items():
+            name = f"wrong_{kind}_{case}".replace(" ", "_")
+            (project / "seeds" / f"{name}.csv").write_bytes(content.encode())
+            declared.append({"name": name, "config": config})
+    (project / "seeds" / "wrong.yml").write_text(yaml.safe_dump({"seeds": declared}))
+    done = Dbt(project, server_database, folder / "target")("seed", "--select", "wrong_*", check=False)
+    assert done.returncode == 1
+    found = re.split(r"(?:Compilation|Database) Error in seed (\w+)", done.stdout)
+    messages: dict[str, str] = dict(zip(found[1::2], found[2::2], strict=True))
+    return messages
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        pytest.param(f"wrong_{kind}_{case}".replace(" ", "_"), message, id=f"{kind}: {case}")
+        for kind, cases in (("department", WRONG_DEPARTMENTS), ("fuel", WRONG_FUELS), ("typed", WRONG_TYPED))
+        for case, (_, message) in cases.items()
+    ],
+)
+def test_a_wrong_file_is_refused_in_words(
+    refusals: dict[str, str], server_database: Database, seed: str, message: str
+) -> None:
+    assert f"seeds/{seed}.csv" in refusals[seed]
+    assert message in refusals[seed]
+    assert server_database.query("select to_regclass(%s)", [f"fuel.{seed}"]) == [(None,)]
+
+
+class SeedProject:
+    """A copy of the project with one seed `demo_seed` to edit, and the table it becomes."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.project = copy_project(folder / "project")
+        self.database = database
+        self.dbt = Dbt(self.project, database, folder / "target")
+
+    def load(self, csv: str, *args: str, check: bool = True, **config: Any) -> str:
+        (self.project / "seeds" / "demo_seed.csv").write_bytes(csv.encode())
+        declared = {"name": "demo_seed", "description": "Demo.", "config": config}
+        (self.project / "seeds" / "demo_seed.yml").write_text(yaml.safe_dump({"seeds": [declared]}))
+        return self.dbt("seed", "--select", "demo_seed", *args, check=check).stdout
+
+    def rows(self, columns: str = "*") -> list[tuple[Any, ...]]:
+        return self.database.query(f"select {columns} from fuel.demo_seed order by 1, 2")
+
+    def versions(self) -> dict[str, tuple[Any, ...]]:
+        """Row version by alias: a row that was written again has another one."""
+        return {row[0]: row[1:] for row in self.rows("alias, xmin::text, ctid::text")}
+
+
+@pytest.fixture
+def seeds(database: Database, tmp_path: Path) -> SeedProject:
+    return SeedProject(tmp_path, database)
+
+
+def test_only_the_lines_that_differ_are_written(seeds: SeedProject) -> None:
+    config = seed_config("department_aliases")
+    database = seeds.database
+    database.query("create role reader")
+    try:
+        # As Excel saves it: a BOM, Windows line ends, a cell in quotes; and harmless second spellings of a line.
+        seeds.load("\ufeffalias,department\r\nlogistics,Logistics\r\n\"yard, east\",Logistics\r\nsales,Sales\r\n"
+                   "SALES,Sales\r\nsales,Sales", **config, grants={"select": ["reader"]})  # fmt: skip
+        assert seeds.rows() == [("logistics", "Logistics"), ("sales", "Sales"), ("yard, east", "Logistics")]
+        database.query("create view public.foreign_view as select * from fuel.demo_seed")
+        oid = database.query("select 'fuel.demo_seed'::regclass::oid")
+        before = seeds.versions()
+
+        # Nothing changed, and a full refresh: not one row version differs, whoever is reading meanwhile.
+        with database.connect() as reader:
+            reader.execute("select * from fuel.demo_seed")
+            output = seeds.load(
+                "alias,department\nlogistics,Logistics\n\"yard, east\",Logistics\nsales,Sales\n", "--full-refresh",
+                **config, grants={"select": ["reader"]}, post_hook="insert into fuel.hooked values ({{ this.identifier | length }})",
+                pre_hook="create table if not exists fuel.hooked (n int)",
+            )  # fmt: skip
+        assert "SEED 0" in output
+        assert seeds.versions() == before
+        assert database.query("select n from fuel.hooked") == [(len("demo_seed"),)]
+
+        # One line changed, one added, one removed. A reader in an older snapshot still sees what stood.
+        with database.connect() as reader:
+            reader.execute("set transaction isolation level repeatable read")
+            assert reader.execute("select count(*) from fuel.demo_seed").fetchone() == (3,)
+            seeds.load(
+                "alias,department\nlogistics,Logistics\nsales,Field Sales\nfield sales,Field Sales\n", **config
+            )
+            assert reader.execute("select count(*) from fuel.demo_seed").fetchone() == (3,)
+        assert seeds.rows() == [
+            ("field sales", "Field Sales"),
+            ("logistics", "Logistics"),
+            ("sales", "Field Sales"),
+        ]
+        assert seeds.versions()["logistics"] == before["logistics"]
+        assert database.query("select count(*) from public.foreign_view") == [(3,)]
+        assert database.query("select 'fuel.demo_seed'::regclass::oid") == oid
+        # Without a grants config dbt leaves the grants as they are.
+        assert database.query("select has_table_privilege('reader', 'fuel.demo_seed', 'select')") == [(True,)]
+        assert database.query("select obj_description('fuel.demo_seed'::regclass)") == [("Demo.",)]
+    finally:
+        database.query("drop owned by reader; drop role reader")
+
+
+def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
+    seeds.load("name,a\nx,1\ny,2\n", column_types={"name": "text", "a": "text"})
+    database = seeds.database
+    database.query("create view public.names as select name from fuel.demo_seed")
+
+    seeds.load(
+        "name,a,b\nx,1,2026-01-01\ny,2,\n",
+        column_types={"name": "text", "a": "numeric(6, 2)", "b": "date"},
+    )
+    assert [tuple(map(str, row)) for row in seeds.rows("name, a, b")] == [
+        ("x", "1.00", "2026-01-01"),
+        ("y", "2.00", "None"),
+    ]
+    assert "SEED 0" in seeds.load(
+        "name,a,b\nx,1,2026-01-01\ny,2,\n",
+        column_types={"name": "text", "a": "numeric(6, 2)", "b": "date"},
+    )
+
+    seeds.load("name\nx\n", column_types={"name": "text"})
+    assert database.query("select * from fuel.demo_seed") == [("x",)]
+
+    # What somebody reads is neither dropped nor retyped, and the message names who does.
+    for config, words in (({"name": "varchar(9)"}, "should become character varying(9)"), ({"other": "text"}, "is no longer")):
+        output = seeds.load(f"{next(iter(config))}\nz\n", check=False, column_types=config)
+        assert re.search(rf"seeds/demo_seed.csv: column 'name' {re.escape(words)}.*public.names|names reads", output)
+        assert database.query("select * from public.names") == [("x",)]
+
+
+def test_a_view_in_the_way_is_left_alone(seeds: SeedProject) -> None:
+    seeds.database.query("create schema fuel; create view fuel.demo_seed as select 1 as one")
+    output = seeds.load("name\nx\n", check=False)
+    assert "it is a view" in output
+    assert seeds.database.query("select * from fuel.demo_seed") == [(1,)]
+
+
+def test_two_builds_at_once_load_a_change_once(seeds: SeedProject) -> None:
+    config = seed_config("department_aliases")
+    seeds.load("alias,department\nsales,Sales\n", **config)
+    # Another build has added a line and not committed yet: this one waits for it, then finds it there.
+    done: list[str] = []
+    with seeds.database.connect() as other:
+        other.execute("lock table fuel.demo_seed in share row exclusive mode")
+        other.execute("insert into fuel.demo_seed values ('yard', 'Sales')")
+        thread = threading.Thread(
+            target=lambda: done.append(seeds.load("alias,department\nsales,Sales\nyard,Sales\n", **config))
+        )
+        thread.start()
+        while not seeds.database.query("select 1 from pg_locks where not granted"):
+            assert thread.is_alive()
+            time.sleep(0.02)
+        other.commit()
+    thread.join()
+    assert done
+    assert seeds.rows() == [("sales", "Sales"), ("yard", "Sales")]
+
+
+def test_not_utf8_is_refused(seeds: SeedProject) -> None:
+    (seeds.project / "seeds" / "department_aliases.csv").write_bytes(
+        "alias,department\nsales,Sales\nsalés,Sales\n".encode("cp1252")
+    )
+    done = seeds.dbt("seed", check=False)
+    assert done.returncode
+    assert "utf-8" in done.stdout
+    assert seeds.database.query("select to_regclass('fuel.fuel_type_aliases')") == [(None,)]
+
+
