@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its DevTools protocol: what a page shows, logs and asks the network for."""
+"""A headless Chromium, driven over its DevTools protocol: what a page shows, logs and asks for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SWITCHES = (
 
 
 class Page:
-    """One tab. `complaints` are console errors and uncaught exceptions, `requests` the addresses it asked for."""
+    """One tab. `complaints` are console errors and exceptions, `requests` the addresses it asked for."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -68,7 +68,9 @@ class Page:
         """Wait until a JavaScript expression is truthy, and give its value."""
         deadline = time.monotonic() + seconds
         while not (value := self.js(expression)):
-            assert time.monotonic() < deadline, f"{what}: not within {seconds} s; page says: {self.text()[:1500]}"
+            assert time.monotonic() < deadline, (
+                f"{what}: not within {seconds} s; page says: {self.text()[:1500]}"
+            )
             time.sleep(0.1)
         return value
 
@@ -92,7 +94,8 @@ def page(profile: Path) -> Iterator[Page]:
         told = profile / "DevToolsActivePort"
         deadline = time.monotonic() + 60
         while not (told.exists() and "\n" in told.read_text()):
-            assert chromium.poll() is None and time.monotonic() < deadline, "Chromium did not start"
+            assert chromium.poll() is None, "Chromium ended"
+            assert time.monotonic() < deadline, "Chromium did not start"
             time.sleep(0.05)
         port = told.read_text().split()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
