@@ -33,7 +33,7 @@ def test_first_hour_builds_everything_without_writing_to_the_source(job: Job) ->
 
     code, outcome, errors = job()
 
-    assert code == 0, errors
+    assert code == 0, f"{outcome} {errors}"
     assert outcome["status"] == "done"
     assert outcome["objects"] == 1
     assert outcome["records"]["inserted"] == 30
@@ -68,7 +68,7 @@ def test_a_delta_is_built_and_counted(job: Job) -> None:
         DELTA, json.dumps({"metadata": {}, "records": [changed, {"message": "x", "error": "y"}]}).encode()
     )
     code, outcome, errors = job()
-    assert code == 0, errors
+    assert code == 0, f"{outcome} {errors}"
     assert (outcome["objects"], outcome["records"]["updated"], outcome["rejected_records"]) == (1, 1, 1)
     assert outcome["build"] == "done"
     assert outcome["rederived"]["records"] > 0
@@ -105,7 +105,7 @@ def test_what_else_a_build_depends_on(job: Job, change: str, undo: str | None) -
     assert job()[1]["build"].startswith("skipped")
     job.database.query(change)
     code, outcome, errors = job()
-    assert (code, outcome["build"]) == (0, "done"), errors
+    assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
     assert job.database.query("select count(*) from reporting.v_pipeline_health") == [(1,)]
     if undo:
         job.database.query(undo)
@@ -119,7 +119,7 @@ def test_an_edited_csv_is_built(job: Job) -> None:
     good = aliases.read_text()
     aliases.write_text(good.replace("logistcs,", "logistkz,"))
     code, outcome, errors = job()
-    assert (code, outcome["build"]) == (0, "done"), errors
+    assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
     aliases.write_text(good + "logistcs,Sales\n")
     code, outcome, errors = job()
     assert (code, outcome["build"]) == (1, "failed")
@@ -160,7 +160,7 @@ def test_text_is_one_line_too(job: Job) -> None:
 
 
 def test_database_url_alone(job: Job) -> None:
-    """A login whose name and password need every kind of escaping, over a socket, and a database with a blank."""
+    """A login whose name and password need every kind of escaping, over a socket."""
     name, password = "f@el:job", "p@ss/w:rd%20?#é"
     with job.database.connect(autocommit=True) as conn:
         conn.execute(
