@@ -1,5 +1,7 @@
 {#- On-run-end: notes in fuel.builds how the run ended, if it was one of the whole project (`builds` was in it). -#}
 {% macro record_build(results) -%}
+    {#- Outside the condition, where dbt sees it while parsing. -#}
+    {%- set builds = ref('builds') -%}
     {%- set outcome = {'own': false, 'failed': 0, 'warned': 0, 'written': 0} -%}
     {%- for result in results -%}
         {%- set status = result.status | string -%}
@@ -15,7 +17,7 @@
         {%- endif -%}
     {%- endfor -%}
     {%- if outcome.own -%}
-        update {{ ref('builds') }} set
+        update {{ builds }} set
             finished_at = clock_timestamp(),
             status = '{{ 'error' if outcome.failed else 'success' }}',
             failed = {{ outcome.failed }},
