@@ -67,7 +67,7 @@ class Page:
     def until(self, expression: str, what: str, seconds: float = 30) -> Any:
         """Wait until a JavaScript expression is truthy, and give its value."""
         deadline = time.monotonic() + seconds
-        while not (value := self.js(expression)):
+        while not (value := self.js(f"document.body && ({expression})")):
             assert time.monotonic() < deadline, (
                 f"{what}: not within {seconds} s; page says: {self.text()[:1500]}"
             )
