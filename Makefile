@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest docs lock clean
+.PHONY: help demo psql test lint pytest docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -21,6 +21,9 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 demo: $(VENV)/.installed ## Everything once, on sample data: private servers, loader, dbt build, docs site, reports
 	@$(BIN)/python -m demo
 
+psql: $(VENV)/.installed ## psql on what the last `make demo` left
+	@$(BIN)/python -m demo --psql
+
 test: lint pytest ## All linters and the whole test-suite
 
 lint: $(VENV)/.installed ## ruff, mypy, sqlfluff, dbt parse, Dockerfile and compose file, warnings as errors
@@ -33,7 +36,7 @@ lint: $(VENV)/.installed ## ruff, mypy, sqlfluff, dbt parse, Dockerfile and comp
 	$(BIN)/python -m demo.servers $(BIN)/sqlfluff lint --disable-progress-bar models functions macros tests/data
 
 pytest: $(VENV)/.installed ## The tests alone
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
 
 docs: $(VENV)/.installed ## The documentation site as one file, target/site/index.html; needs no database
 	@$(BIN)/python -m demo.site target/site

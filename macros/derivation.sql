@@ -1,0 +1,123 @@
+{#-
+    Fingerprint of everything that decides what a row of fuel.records looks like, apart from the landing row and the
+    alias CSVs: the model's own file, the text of every macro it uses, and the field map. It is stored with each row;
+    rows that carry another one are derived again. A test checks that no macro of the model is missing here.
+-#}
+{% macro records_fingerprint() -%}
+    {%- set parts = [
+        norm_plate('raw_value'), canon_department('raw_value'), canon_fuel_type('raw_value'),
+        parse_number('raw_value'), parse_timestamp('raw_value'),
+        without_phone_numbers('raw_value'), number_or_null('raw_value', 14, 2),
+    ] -%}
+    {%- for column in var('feed_fields') -%}
+        {%- do parts.append(column ~ feed_text(column)) -%}
+    {%- endfor -%}
+    {%- if execute -%}
+        {%- do parts.append(graph.nodes['model.' ~ project_name ~ '.records'].raw_code) -%}
+    {%- endif -%}
+    {#- Two databases with the same code give the same fingerprint. -#}
+    {{- local_md5(parts | join('\n') | replace(adapter.quote(target.database) ~ '.', '')) -}}
+{%- endmacro %}
+
+
+{#-
+    What makes rows of `relation` stale, found through its indexes without looking at its rows: a dictionary of
+
+    * max_load_id: its own newest load; rows of later loads have not been derived yet. None when it is empty.
+    * code_changed: whether a row carries another fingerprint than `fingerprint`.
+    * spellings: by raw column, the spellings for which the function now gives another value than a row has stored.
+
+    `canonical` maps each raw column to (canonical column, SQL function). Needed indexes: (load_id), (derivation) and
+    (raw column, canonical column). Costs a few index probes for each distinct spelling.
+-#}
+{% macro staleness(relation, fingerprint, canonical) -%}
+    {%- set query -%}
+        with recursive
+        {%- for raw_column, (canonical_column, function_name) in canonical.items() %}
+
+        -- A loose index scan: PostgreSQL jumps from one spelling to the next.
+        {{ raw_column }}_spellings (spelling) as (
+            select min({{ raw_column }}) from {{ relation }}
+            union all
+            select (select min(next.{{ raw_column }}) from {{ relation }} as next where next.{{ raw_column }} > spelling)
+            from {{ raw_column }}_spellings
+            where spelling is not null
+        ),
+
+        -- All rows of a spelling have the right value if the lowest and the highest one are right.
+        {{ raw_column }}_stale as (
+            select current.spelling
+            from (
+                select spelling, {{ function_name }}(spelling) as canonical
+                from {{ raw_column }}_spellings
+                where spelling is not null
+                offset 0
+            ) as current
+            where
+                current.canonical is distinct from (
+                    select {{ canonical_column }} from {{ relation }} where {{ raw_column }} = current.spelling
+                    order by {{ raw_column }}, {{ canonical_column }} limit 1
+                )
+                or current.canonical is distinct from (
+                    select {{ canonical_column }} from {{ relation }} where {{ raw_column }} = current.spelling
+                    order by {{ raw_column }} desc, {{ canonical_column }} desc limit 1
+                )
+        ),
+        {%- endfor %}
+
+        code_changed as (
+            select
+                exists (select from {{ relation }} where derivation < '{{ fingerprint }}')
+                or exists (select from {{ relation }} where derivation > '{{ fingerprint }}') as code_changed
+        )
+
+        select 'max_load_id' as reason, max(load_id)::text as value from {{ relation }}
+        union all
+        select 'code_changed', code_changed::text from code_changed where code_changed
+        {%- for raw_column in canonical %}
+        union all
+        select '{{ raw_column }}', spelling from {{ raw_column }}_stale
+        {%- endfor %}
+    {%- endset -%}
+
+    {%- set found = {'max_load_id': none, 'code_changed': false, 'spellings': {}} -%}
+    {%- for raw_column in canonical -%}
+        {%- do found['spellings'].update({raw_column: []}) -%}
+    {%- endfor -%}
+    {%- for row in run_query(query) -%}
+        {%- if row['reason'] == 'max_load_id' -%}
+            {%- do found.update({'max_load_id': row['value']}) -%}
+        {%- elif row['reason'] == 'code_changed' -%}
+            {%- do found.update({'code_changed': true}) -%}
+        {%- else -%}
+            {%- do found['spellings'][row['reason']].append(row['value']) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+
+{#- `column in ('…', …)` for each raw column with stale spellings, joined with `or`; empty if there are none. -#}
+{% macro stale_spellings_condition(spellings) -%}
+    {%- set conditions = [] -%}
+    {%- for raw_column, values in spellings.items() if values -%}
+        {%- set literals = [] -%}
+        {%- for value in values -%}
+            {%- do literals.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
+        {%- endfor -%}
+        {%- do conditions.append(raw_column ~ ' in (' ~ literals | join(', ') ~ ')') -%}
+    {%- endfor -%}
+    {{- conditions | join(' or ') -}}
+{%- endmacro %}
+
+
+{#- A text without its phone numbers: runs of seven digits or more, however they are spaced, that hold no letter. -#}
+{% macro without_phone_numbers(value) -%}
+nullif(btrim(regexp_replace({{ value }}, '[+(]*[0-9٠-٩۰-۹０-９]([^[:alpha:]]*[0-9٠-٩۰-۹０-９]){6,}', '', 'g'), ' ,;:/()-'), '')
+{%- endmacro %}
+
+
+{#- A number as numeric(precision, scale); null where it does not fit. -#}
+{% macro number_or_null(value, precision, scale) -%}
+case when abs(round({{ value }}, {{ scale }})) < 1e{{ precision - scale }} then round({{ value }}, {{ scale }}) end::numeric({{ precision }}, {{ scale }})
+{%- endmacro %}

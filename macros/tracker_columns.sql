@@ -1,0 +1,33 @@
+{#-
+    Which columns of the tracker's table hold what fleetfuel needs: a dictionary from our name to a quoted column, by var
+    `tracksolid_columns`, the first one that exists. `active` and `latest` only choose between devices of one plate, so
+    without them it is `null`; anything else that is missing stops the model with a message that names the var.
+-#}
+{% macro tracker_columns() -%}
+    {%- set candidates = var('tracksolid_columns') -%}
+    {%- set found = {} -%}
+    {%- if execute -%}
+        {%- set devices = source('tracksolid', 'devices') -%}
+        {%- set present = adapter.get_columns_in_relation(devices) | map(attribute='name') | list -%}
+        {%- if not present -%}
+            {%- do exceptions.raise_compiler_error(
+                "The tracker's table " ~ devices.schema ~ "." ~ devices.identifier ~ " does not exist, or " ~ target.user
+                ~ " may not read it. Set the vars tracksolid_schema and tracksolid_devices_table in dbt_project.yml."
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+    {%- for name, columns in candidates.items() -%}
+        {%- set existing = columns | select('in', present or columns) | list -%}
+        {%- if existing -%}
+            {%- do found.update({name: adapter.quote(existing[0])}) -%}
+        {%- elif name in ('active', 'latest') -%}
+            {%- do found.update({name: 'null'}) -%}
+        {%- else -%}
+            {%- do exceptions.raise_compiler_error(
+                "The tracker's table has no column for " ~ name ~ ": looked for " ~ columns | join(', ') ~ ", found "
+                ~ present | join(', ') ~ ". Set the var tracksolid_columns in dbt_project.yml."
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}

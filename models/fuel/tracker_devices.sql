@@ -1,0 +1,33 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='mirror',
+        unique_key='plate',
+        full_refresh=false,
+        on_schema_change='append_new_columns',
+    )
+}}
+
+{%- set devices_columns = tracker_columns() %}
+
+with devices as (
+
+    select
+        {{ function('norm_plate') }}({{ devices_columns.vehicle_number }}::text) as plate,
+        nullif(trim({{ devices_columns.imei }}::text), '') as imei,
+        nullif(trim({{ devices_columns.cost_centre }}::text), '') as cost_centre,
+        nullif(trim({{ devices_columns.assigned_city }}::text), '') as assigned_city,
+        lower({{ devices_columns.active }}::text) in ('true', '1', 'y', 'yes', 'active', 'enabled') as is_active,
+        {{ devices_columns.latest }} as latest
+    from {{ source('tracksolid', 'devices') }}
+
+)
+
+select distinct on (plate)
+    plate,
+    imei,
+    cost_centre,
+    assigned_city
+from devices
+where plate is not null
+order by plate, is_active desc nulls last, latest desc nulls last, imei, cost_centre, assigned_city

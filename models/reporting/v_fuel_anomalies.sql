@@ -1,0 +1,353 @@
+{{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
+{%- set rules = [
+    'duplicate_submission', 'odometer_rollback', 'implausible_distance', 'litres_over_usual_maximum',
+    'price_out_of_band', 'litres_amount_swapped', 'fuel_type_unusual', 'refill_too_soon',
+    'economy_below_baseline', 'plate_unknown',
+] %}
+
+with records as (
+
+    select * from {{ ref('records') }}
+
+),
+
+fill_intervals as (
+
+    select * from {{ ref('fill_intervals') }}
+
+),
+
+tracker_devices as (
+
+    select * from {{ ref('tracker_devices') }}
+
+),
+
+anomaly_rules as (
+
+    select * from {{ ref('anomaly_rules') }}
+
+),
+
+price_caps as (
+
+    select
+        fuel_type,
+        max_price_kes_per_litre,
+        valid_from,
+        lead(valid_from, 1, 'infinity') over (partition by fuel_type order by valid_from) as valid_until
+    from {{ ref('fuel_price_caps') }}
+
+),
+
+settings as (
+
+    -- One row: a rule that is off or not in the CSV is not true, and so never speaks.
+    select
+        {%- for rule in rules %}
+        bool_or(enabled) filter (where rule = '{{ rule }}') as {{ rule }},
+        max(threshold) filter (where rule = '{{ rule }}') as {{ rule }}_threshold,
+        max(second_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_second_threshold,
+        max(third_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_third_threshold,
+        max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
+        {%- endfor %}
+        exists(select 1 from tracker_devices) as has_tracker
+    from anomaly_rules
+
+),
+
+fills as (
+
+    select
+        fill_intervals.*,
+        price_caps.max_price_kes_per_litre
+    from fill_intervals
+    left join price_caps
+        on
+            fill_intervals.fuel_type = price_caps.fuel_type
+            and fill_intervals.filled_at >= price_caps.valid_from::timestamp at time zone 'Africa/Nairobi'
+            and fill_intervals.filled_at < price_caps.valid_until::timestamp at time zone 'Africa/Nairobi'
+    where fill_intervals.exclusion_reason is distinct from 'not_live'
+
+),
+
+priced_fills as (
+
+    -- Without a regulated price, the fleet's own median of that week and fuel, read through its index.
+    select
+        fills.*,
+        settings.*,
+        coalesce(
+            fills.max_price_kes_per_litre,
+            case when fleet.samples >= settings.price_out_of_band_min_samples then fleet.median_price_kes_per_litre end
+        ) as expected_price,
+        case
+            when fills.max_price_kes_per_litre is not null then 'the regulated maximum of that date'
+            else 'the fleet''s median of that week'
+        end as expected_price_source
+    from fills
+    cross join settings
+    left join lateral (
+        select
+            percentile_cont(0.5) within group (order by price_per_litre_kes)::numeric as median_price_kes_per_litre,
+            count(*) as samples
+        from {{ ref('fill_intervals') }} as same_week
+        where
+            same_week.fuel_type = fills.fuel_type
+            and same_week.filled_week = fills.filled_week
+            and same_week.price_per_litre_kes > 0
+            and same_week.exclusion_reason is distinct from 'not_live'
+            and same_week.exclusion_reason is distinct from 'duplicate'
+    ) as fleet on fills.max_price_kes_per_litre is null
+
+),
+
+measured_fills as (
+
+    select
+        priced_fills.*,
+        coalesce(exclusion_reason = 'duplicate', false) as is_duplicate,
+        coalesce(
+            litres / nullif(amount_kes, 0) between expected_price * (1 - litres_amount_swapped_threshold)
+            and expected_price * (1 + litres_amount_swapped_threshold),
+            false
+        ) as is_swapped,
+        coalesce(price_per_litre_kes, expected_price) as paid_price,
+        distance_km / greatest(days_since_previous, 1) as km_per_day,
+        previous_fill_litres + litres - coalesce(km_since_previous_fill / nullif(usual_km_per_litre, 0), 0)
+            as litres_in_tank
+    from priced_fills
+
+),
+
+judged_fills as (
+
+    -- Findings that keep a vaguer rule from repeating them.
+    select
+        measured_fills.*,
+        coalesce(
+            fuel_type_unusual and not is_duplicate
+            and fuel_type_samples >= fuel_type_unusual_min_samples
+            and usual_fuel_type_share >= fuel_type_unusual_threshold
+            and fuel_type <> usual_fuel_type,
+            false
+        ) as is_unusual_fuel,
+        coalesce(
+            litres_over_usual_maximum and not is_duplicate and not is_swapped
+            and litres_samples >= litres_over_usual_maximum_min_samples
+            and litres > usual_max_litres * litres_over_usual_maximum_threshold,
+            false
+        ) as is_over_maximum,
+        coalesce(
+            refill_too_soon and not is_duplicate and not is_swapped
+            and litres_samples >= refill_too_soon_min_samples
+            and km_per_litre_samples >= refill_too_soon_min_samples
+            and hours_since_previous_fill <= refill_too_soon_threshold
+            and km_since_previous_fill >= 0
+            -- One fill that is too large by itself is the other rule's finding.
+            and greatest(litres, previous_fill_litres) <= usual_max_litres * refill_too_soon_second_threshold
+            and litres_in_tank > usual_max_litres * refill_too_soon_second_threshold,
+            false
+        ) as is_too_soon
+    from measured_fills
+
+),
+
+findings as (
+
+    select
+        judged_fills.id,
+        judged_fills.plate,
+        judged_fills.filled_at,
+        finding.*
+    from judged_fills
+    left join tracker_devices on judged_fills.plate = tracker_devices.plate
+    -- One pass over the fills; a branch whose condition is false computes nothing.
+    cross join lateral (
+
+        select
+            'duplicate_submission' as rule,
+            'reported again' as observed,
+            'one report' as expected,
+            amount_kes as kes_at_risk,
+            concat(
+                'The same ', {{ figure('litres', 1) }} || ' l', ' for KES ' || {{ figure('amount_kes') }},
+                ' were already reported as fill ', duplicate_of_id, '.'
+            ) as explanation
+        where duplicate_submission and is_duplicate
+
+        union all
+
+        select
+            'odometer_rollback',
+            {{ figure('odometer_km') }} || ' km',
+            'at least ' || {{ figure('previous_odometer_km') }} || ' km',
+            amount_kes,
+            concat(
+                'The odometer reads ', {{ figure('odometer_km') }}, ' km, ', {{ figure('-distance_km') }},
+                ' km less than the ', {{ figure('previous_odometer_km') }}, ' km of the last good reading.'
+            )
+        where
+            odometer_rollback and exclusion_reason = 'odometer_rollback'
+            and -distance_km > odometer_rollback_threshold
+
+        union all
+
+        select
+            'implausible_distance',
+            {{ figure('distance_km') }} || ' km in ' || {{ figure('days_since_previous', 1) }} || ' days',
+            'at most ' || {{ figure('implausible_distance_threshold') }}
+            || ' km per day, and no more than the readings that follow',
+            amount_kes,
+            concat(
+                'The odometer reads ', {{ figure('odometer_km') }}, ' km, ', {{ figure('distance_km') }},
+                ' km more than the last good reading ', {{ figure('days_since_previous', 1) }}, ' days before',
+                case
+                    when km_per_day > implausible_distance_threshold
+                        then ': ' || {{ figure('km_per_day') }} || ' km per day.'
+                    else ', and more than the readings that follow.'
+                end
+            )
+        where
+            implausible_distance
+            and (
+                exclusion_reason = 'distance_implausible'
+                or (not is_duplicate and km_per_day > implausible_distance_threshold)
+            )
+
+        union all
+
+        select
+            'litres_over_usual_maximum',
+            {{ figure('litres', 1) }} || ' l',
+            'at most ' || {{ figure('usual_max_litres * litres_over_usual_maximum_threshold', 1) }} || ' l',
+            round((litres - usual_max_litres) * paid_price, 2),
+            concat(
+                {{ figure('litres', 1) }}, ' l in one fill; the usual maximum of this vehicle is ',
+                {{ figure('usual_max_litres', 1) }}, ' l (its last ', litres_samples, ' fills).'
+            )
+        where is_over_maximum
+
+        union all
+
+        select
+            'price_out_of_band',
+            'KES ' || {{ figure('price_per_litre_kes', 2) }} || ' per litre',
+            'KES ' || {{ figure('expected_price * (1 - price_out_of_band_second_threshold)', 2) }} || ' to '
+            || {{ figure('expected_price * (1 + price_out_of_band_threshold)', 2) }} || ' per litre',
+            round(abs(price_per_litre_kes - expected_price) * litres, 2),
+            concat(
+                'KES ', {{ figure('amount_kes') }}, ' for ', {{ figure('litres', 1) }}, ' l is KES ',
+                {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ', expected_price_source,
+                ' is KES ', {{ figure('expected_price', 2) }}, '.'
+            )
+        where
+            price_out_of_band and not is_duplicate and not is_swapped and not is_unusual_fuel
+            and (
+                price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
+                or price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
+            )
+
+        union all
+
+        select
+            'litres_amount_swapped',
+            {{ figure('litres', 1) }} || ' l for KES ' || {{ figure('amount_kes') }},
+            {{ figure('amount_kes', 1) }} || ' l for KES ' || {{ figure('litres') }},
+            round(abs(litres - amount_kes), 2),
+            concat(
+                {{ figure('litres', 1) }}, ' l for KES ', {{ figure('amount_kes') }},
+                ' make sense the other way round: KES ', {{ figure('litres / amount_kes', 2) }},
+                ' per litre, where ', expected_price_source, ' is KES ', {{ figure('expected_price', 2) }}, '.'
+            )
+        where litres_amount_swapped and not is_duplicate and is_swapped
+
+        union all
+
+        select
+            'fuel_type_unusual',
+            fuel_type,
+            usual_fuel_type,
+            amount_kes,
+            concat(
+                'Fuelled with ', fuel_type, '; ', {{ figure('usual_fuel_type_share * 100') }},
+                ' % of the ', fuel_type_samples, ' fills before were ', usual_fuel_type, '.'
+            )
+        where is_unusual_fuel
+
+        union all
+
+        select
+            'refill_too_soon',
+            {{ figure('litres', 1) }} || ' l ' || {{ figure('hours_since_previous_fill', 1) }} || ' hours after '
+            || {{ figure('previous_fill_litres', 1) }} || ' l',
+            'together at most ' || {{ figure('usual_max_litres * refill_too_soon_second_threshold', 1) }}
+            || ' l more than was burnt in between',
+            round(least(litres, litres_in_tank - usual_max_litres) * paid_price, 2),
+            concat(
+                {{ figure('litres', 1) }}, ' l only ', {{ figure('hours_since_previous_fill', 1) }},
+                ' hours and ', {{ figure('km_since_previous_fill') }}, ' km after ',
+                {{ figure('previous_fill_litres', 1) }}, ' l; the usual maximum of one fill is ',
+                {{ figure('usual_max_litres', 1) }}, ' l.'
+            )
+        where is_too_soon
+
+        union all
+
+        select
+            'economy_below_baseline',
+            {{ figure('km_per_litre', 1) }} || ' km per litre',
+            {{ figure('usual_km_per_litre', 1) }} || ' km per litre',
+            round(
+                (interval_litres - distance_km / usual_km_per_litre)
+                * coalesce(interval_amount_kes / nullif(interval_litres, 0), paid_price), 2
+            ),
+            concat(
+                {{ figure('distance_km') }}, ' km on ', {{ figure('interval_litres', 1) }}, ' l is ',
+                {{ figure('km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
+                {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals).'
+            )
+        where
+            economy_below_baseline and is_valid and not is_over_maximum and not is_too_soon
+            and km_per_litre_samples >= economy_below_baseline_min_samples
+            and km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
+            -- 1.4826 makes a MAD comparable with a standard deviation.
+            and km_per_litre < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
+            -- More than earlier partial fills left room for.
+            and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
+
+        union all
+
+        select
+            'plate_unknown',
+            judged_fills.plate,
+            'a plate of the tracker''s devices',
+            amount_kes,
+            concat('The tracker knows no vehicle with the plate ', judged_fills.plate, '.')
+        where plate_unknown and has_tracker and judged_fills.plate is not null and tracker_devices.plate is null
+
+    ) as finding
+
+),
+
+final as (
+
+    select
+        findings.id,
+        findings.rule,
+        anomaly_rules.severity,
+        findings.plate,
+        records.department,
+        findings.filled_at,
+        findings.observed,
+        findings.expected,
+        findings.kes_at_risk,
+        findings.explanation
+    from findings
+    inner join records on findings.id = records.id
+    inner join anomaly_rules on findings.rule = anomaly_rules.rule
+    where records.deleted_at is null and records.absent_since is null
+
+)
+
+select * from final

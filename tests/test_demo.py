@@ -1,0 +1,147 @@
+"""`make demo` and `make psql` on a copy of the project: what they print, and that nothing stays running."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, copy_project
+
+# One copy for the whole file, in order: interrupted runs first, so that the full one must start clean.
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in a folder that only we may enter, like a clone in root's home."""
+    folder = copy_project(tmp_path_factory.mktemp("clone"))
+    folder.chmod(0o700)
+    for part in ("demo", "loader"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".env").write_text("DATABASE_URL=postgresql://nobody@production.invalid/fleet\n")
+    return folder
+
+
+def start(project: Path, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "demo", *args],
+        cwd=project,
+        env={**os.environ, "PGHOST": "production.invalid", "RUSTFS_ENDPOINT": "http://production.invalid"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below `pid`."""
+    children: dict[int, list[int]] = {}
+    for line in subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True
+    ).stdout.splitlines():
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found.update(below)
+        waiting += below
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those of `pids` that still run (a zombie that nobody has reaped does not)."""
+    listed = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True).stdout.splitlines()
+    return pids & {int(line.split()[0]) for line in listed if not line.split()[1].startswith("Z")}
+
+
+def read_until(process: subprocess.Popen[str], label: str) -> str:
+    """Read what the process prints, character by character, until it has printed `label`."""
+    assert process.stdout is not None
+    text = ""
+    while label not in text:
+        char = process.stdout.read(1)
+        assert char, text
+        text += char
+    return text
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "exit_code"),
+    [
+        (signal.SIGINT, "dbt build", 130),
+        (signal.SIGTERM, "python -m loader --snapshot", 143),
+        pytest.param(
+            signal.SIGKILL, "python -m loader --snapshot", -9,
+            marks=pytest.mark.skipif(not shutil.which("setpriv"), reason="needs Linux and util-linux"),
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_survives_the_end(project: Path, number: int, label: str, exit_code: int) -> None:
+    process = start(project, "--fills", "300")
+    read_until(process, label)
+    started = descendants(process.pid)
+    assert len(started) > 2  # PostgreSQL with its own children, rclone
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == exit_code, output
+    assert "Traceback" not in output
+    deadline = time.monotonic() + 30
+    while alive(started) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert alive(started) == set()
+
+
+def test_the_whole_demo(project: Path) -> None:
+    process = start(project, "--fills", "300")
+    output = read_until(process, "dbt docs")
+    started = descendants(process.pid)
+    output += process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert alive(started) == set()
+
+    assert re.search(r"python -m loader --changes --apply +[\d.]+ s  .*\d+ new.* refused", output), output
+    assert re.search(r"dbt build +[\d.]+ s  PASS=\d+ .*ERROR=0", output), output
+    spend, findings, spellings = (
+        output.partition(title)[2].partition("\n\n")[0].splitlines()[2:]
+        for title in ("Fuel by department", "To look into", "Spellings waiting")
+    )
+    assert spend[0].split() == ["Department", "Fills", "Litres", "KES", "km/l", "KES", "last", "month"]
+    departments, total = [re.split(r" {2,}", line.strip()) for line in spend[1:-1]], spend[-1].split()
+    assert {"Logistics", "Sales"} <= {row[0] for row in departments}
+    assert total[0] == "All"
+    assert int(total[1]) == sum(int(row[1]) for row in departments if row[1].isdigit())
+    assert any("duplicate" in line for line in findings)
+    assert any("the usual" in line for line in spellings)
+    assert max(map(len, output.splitlines())) <= 100
+
+    site = project / ".demo" / "docs" / "index.html"
+    assert str(site) in output
+    assert b"v_fuel_fills" in site.read_bytes()
+
+
+def test_psql_on_the_result(project: Path) -> None:
+    process = start(project, "--psql")
+    output, _ = process.communicate(r"select count(*) > 200 as many from v_fuel_fills \gx", timeout=60)
+    assert process.returncode == 0, output
+    assert re.search(r"many +\| t", output), output
+    again = start(project, "--psql")  # and the data is still in its place
+    assert "v_fuel_fills" in again.communicate(r"\dv", timeout=60)[0]
+
+
+def test_psql_without_a_demo_says_what_to_do(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    (tmp_path / "seeds").mkdir()
+    process = start(tmp_path, "--psql")
+    assert process.communicate(timeout=60)[0] == "There is nothing to look at yet: run `make demo` first.\n"
+    assert process.returncode == 2
