@@ -1,5 +1,6 @@
 {#- On-run-end: notes in fuel.builds how the run ended, if it was one of the whole project (`builds` was in it). -#}
 {% macro record_build(results) -%}
+    {#- Outside the condition, where dbt sees it while parsing. -#}
     {%- set builds = ref('builds') -%}
     {%- set outcome = {'own': false, 'failed': 0, 'warned': 0, 'written': 0} -%}
     {%- for result in results -%}

@@ -16,4 +16,5 @@ select
     'running'::text as status,
     null::integer as failed,
     null::integer as warned,
-    null::bigint as records_written
+    null::bigint as records_written,
+    null::text as fingerprint
