@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,12 @@ DBT_STEPS = (
     ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
     ("docs", "generate", "--static"),
 )
+# dbt's page holds templates that the browser takes for addresses before they are filled in; read from disk,
+# each is an error on the console. `ng-attr-` is AngularJS' own way to write such an attribute.
+TEMPLATE_ADDRESSES = {
+    'xlink:href="{{': 'ng-attr-xlink:href="{{',
+    """<link rel="shortcut icon" href="${require('./assets/favicons/favicon.ico')}"/>""": "",
+}
 
 
 def generate(server: servers.Postgres, folder: Path, database: str = "postgres") -> Path:
@@ -38,8 +43,11 @@ def generate(server: servers.Postgres, folder: Path, database: str = "postgres")
                 [Path(sys.executable).parent / "dbt", *step], env=environment, check=True, stdout=sys.stderr
             )
         folder.mkdir(parents=True, exist_ok=True)
-        page = folder / "index.html"
-        shutil.copyfile(Path(target) / "static_index.html", page)
+        html = (Path(target) / "static_index.html").read_text(encoding="utf-8")
+    for template, replacement in TEMPLATE_ADDRESSES.items():
+        html = html.replace(template, replacement)
+    page = folder / "index.html"
+    page.write_text(html, encoding="utf-8")
     return page
 
 

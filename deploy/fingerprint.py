@@ -110,23 +110,21 @@ def catalogue_digest(conn: psycopg.Connection[Any]) -> str:
     return found
 
 
+# The ledger's newest row, that of a build by hand or of a failed one included: those carry no fingerprint.
+_NEWEST = "invocation_id = (select invocation_id from fuel.builds order by started_at desc limit 1)"
+
+
 def last_build(conn: psycopg.Connection[Any]) -> str | None:
-    """The fingerprint that the last complete build left in the database."""
-    if not scalar(conn, "select to_regclass('fuel.last_build') is not null"):
+    """The fingerprint of the last build, None if that was not one of this job or did not succeed."""
+    try:
+        row = conn.execute(
+            f"select fingerprint from fuel.builds where status = 'success' and {_NEWEST}"
+        ).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return None
-    row = conn.execute("select fingerprint from fuel.last_build").fetchone()
     return row[0] if row else None
 
 
-def keep_build(conn: psycopg.Connection[Any], fingerprint: str | None) -> None:
-    """Keep the fingerprint of a complete build; None forgets it, before a build that may end half-way."""
-    conn.execute(
-        "create table if not exists fuel.last_build (fingerprint text, built_at timestamptz,"
-        " singleton boolean primary key default true check (singleton))"
-    )
-    conn.execute(
-        "insert into fuel.last_build (fingerprint, built_at) values (%s, now())"
-        " on conflict (singleton)"
-        " do update set fingerprint = excluded.fingerprint, built_at = excluded.built_at",
-        [fingerprint],
-    )
+def keep_build(conn: psycopg.Connection[Any], fingerprint: str) -> None:
+    """Note the fingerprint in the row that the build has just left in the ledger."""
+    conn.execute(f"update fuel.builds set fingerprint = %s where {_NEWEST}", [fingerprint])

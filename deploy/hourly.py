@@ -205,7 +205,6 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
         else:
             with outcome.step("build"):
                 dbt = dbt or Dbt(state, readers)
-                keep_build(conn, None)
                 if build(outcome, dbt) and inputs:
                     keep_build(conn, f"{inputs}/{catalogue_digest(conn)}")
         if dbt is None and surely_fresh(conn):

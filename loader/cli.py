@@ -9,11 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
+from hashlib import md5
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from loader.landing import Landing, Source
+from tqdm import tqdm
+
+from loader.adopt import adopt
+from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, Unreachable, unpack
+from loader.feed import NAIROBI, key_time, parse
+from loader.landing import Busy, Landing, Source
+from loader.settings import ConfigurationError, Settings, read_settings
 
 log = logging.getLogger("loader")
 SNAPSHOT_KEY = "fuel_records/latest.json"
@@ -42,15 +47,13 @@ exit codes: 0 done; 1 some input was refused, the rest is landed; 2 usage or con
 
 
 def _since(text: str) -> datetime:
-    from loader.feed import NAIROBI, key_time
-
     when = key_time(text, NAIROBI)
     if when is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no date or time like 2026-11-01 or 2026-11-01T06:00Z")
     return when
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "fuel-loader",
         description=DESCRIPTION,
@@ -58,51 +61,68 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--snapshot", action="store_true", help=f"the full snapshot, {SNAPSHOT_KEY}")
-    what.add_argument("--changes", action="store_true", help=f"the deltas under {CHANGES_PREFIX}")
-    what.add_argument("--file", type=Path, metavar="PATH", help="one export on disk, taken as a delta")
-    what.add_argument(
-        "--adopt", action="store_true", help="take over a database of the trigger-derived schema"
+    add = what.add_argument
+    add(
+        "--snapshot",
+        dest="mode",
+        action="store_const",
+        const="snapshot",
+        help=f"the full snapshot, {SNAPSHOT_KEY}",
     )
-    parser.add_argument("--apply", action="store_true", help="write; without it nothing is written")
-    parser.add_argument(
+    add(
+        "--changes",
+        dest="mode",
+        action="store_const",
+        const="changes",
+        help=f"the deltas under {CHANGES_PREFIX}",
+    )
+    add("--file", type=Path, metavar="PATH", help="one export on disk, taken as a delta")
+    add(
+        "--adopt",
+        dest="mode",
+        action="store_const",
+        const="adopt",
+        help="take over the trigger-derived schema",
+    )
+    add = parser.add_argument
+    add("--apply", action="store_true", help="write; without it nothing is written")
+    add(
         "--since",
         type=_since,
         metavar="TIME",
-        help="with --changes: only deltas exported from then on (a time without zone is Nairobi's)",
+        help="with --changes: only deltas exported from then on (Nairobi time)",
     )
-    parser.add_argument(
-        "--accept-shrink", action="store_true", help="with --snapshot: believe it although it lost more than 5 %% of the rows, or its record_count is wrong"
-    )  # fmt: skip
-    parser.add_argument(
-        "--log-format", choices=("text", "json"), default="text", help="json: one object a line"
+    add(
+        "--accept-shrink",
+        action="store_true",
+        help="with --snapshot: believe it though it lost over 5 %% of the rows",
     )
-    return parser
+    add("--log-format", choices=("text", "json"), default="text", help="json: one object a line")
+    args = parser.parse_args(argv)
+    args.mode = args.mode or "file"
+    if args.since and args.mode != "changes":
+        parser.error("--since goes with --changes")
+    if args.accept_shrink and args.mode != "snapshot":
+        parser.error("--accept-shrink goes with --snapshot")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the loader; the exit code."""
-    parser = _parser()
+    """Run the loader; gives the exit code."""
     try:
-        args = parser.parse_args(argv)
-        if args.since and not args.changes:
-            parser.error("--since goes with --changes")
-        if args.accept_shrink and not args.snapshot:
-            parser.error("--accept-shrink goes with --snapshot")
+        args = _arguments(argv)
     except SystemExit as end:
         return int(end.code or 0)
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonFormatter() if args.log_format == "json" else _TextFormatter("%(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
-
-    from loader.bucket import Unreachable
-    from loader.landing import Busy
-    from loader.settings import ConfigurationError
-
+    handler.setFormatter(_Formatter(args.log_format == "json"))
     try:
-        return _run(args)
+        settings = read_settings()
+        handler.setFormatter(_Formatter(args.log_format == "json", settings.secrets()))
+        with Landing(settings, writing=args.apply) as landing:
+            return adopt(landing) if args.mode == "adopt" else _load_all(landing, settings, args)
     except ConfigurationError as error:
         log.error("%s", error)
         return 2
@@ -113,71 +133,13 @@ def main(argv: list[str] | None = None) -> int:
         log.error("%s", error)
         return 75
     except KeyboardInterrupt:
-        log.error("interrupted; what was not committed is as before")
+        log.error("interrupted; the object in hand was not landed")
         return 130
 
 
-def _run(args: argparse.Namespace) -> int:
-    from loader.landing import Landing
-    from loader.settings import read_loader
-
-    settings = read_loader()
-    limit = settings.fuel_max_object_mb << 20
-    if args.file and not args.file.is_file():
-        from loader.settings import ConfigurationError
-
-        raise ConfigurationError(f"--file: there is no file {args.file}")
-    with Landing(settings, writing=args.apply) as landing:
-        if args.adopt:
-            from loader.adopt import adopt
-
-            return adopt(landing)
-        if args.file:
-            return _load_all(landing, args, [_file(args.file)], lambda key: _read_file(args.file, limit))
-
-        from loader.bucket import Bucket
-        from loader.settings import read_bucket
-
-        bucket = Bucket(read_bucket())
-        if args.snapshot:
-            found = bucket.find(SNAPSHOT_KEY)
-            if found is None:
-                log.error("there is no %s in bucket %s: has the export run?", SNAPSHOT_KEY, bucket.name)
-                return 1
-            objects = [found]
-        else:
-            objects = [
-                each for each in bucket.list(CHANGES_PREFIX) if each.key.endswith((".json", ".json.gz"))
-            ]
-        return _load_all(landing, args, objects, lambda key: bucket.read(key, limit))
-
-
-def _file(path: Path):  # type: ignore[no-untyped-def]
-    from hashlib import md5
-
-    from loader.bucket import StoredObject
-
-    with path.open("rb") as stream:
-        digest = md5(usedforsecurity=False)
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    modified = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-    return StoredObject(str(path.resolve()), digest.hexdigest(), modified)
-
-
-def _read_file(path: Path, limit: int) -> tuple[str, bytearray]:
-    from loader.bucket import unpack
-
-    with path.open("rb") as stream:
-        return _file(path).etag, unpack(iter(lambda: stream.read(1 << 20), b""), limit)
-
-
-def _load_all(landing: Landing, args: argparse.Namespace, objects: Iterable, read: Callable) -> int:  # type: ignore[type-arg]
-    """Land what is not yet landed, oldest first. The exit code: 1 if any object was refused."""
-    from loader.bucket import RefusedObject
-    from loader.feed import key_time
-
-    mode = "snapshot" if args.snapshot else "changes" if args.changes else "file"
+def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) -> int:
+    """Land what is not yet landed, oldest first; the exit code is 1 if any object was refused."""
+    objects, read = _find(settings, args)
     dated = sorted((key_time(Path(each.key).name) or each.modified_at, each.key, each) for each in objects)
     applied = landing.applied([key for _, key, _ in dated])
     todo = [
@@ -185,82 +147,91 @@ def _load_all(landing: Landing, args: argparse.Namespace, objects: Iterable, rea
         for when, key, each in dated
         if applied.get(key) != each.etag and (not args.since or when >= args.since)
     ]
-    if not todo:
-        if args.apply:
-            landing.confirm(mode)
-        log.info(
-            "nothing new: %d objects, all landed before",
-            len(dated),
-            extra={"mode": mode, "objects": len(dated)},
-        )
-        return 0
     refused = 0
-    for each in _progress(todo):
-        try:
-            _load_one(landing, mode, each, read, args)
-        except RefusedObject:
-            refused += 1
+    for each in tqdm(todo, unit="object", disable=not sys.stderr.isatty() or len(todo) < 2):
+        refused += not _load_one(landing, args, each, read)
+    if not todo:
+        log.info(
+            "nothing new: %d objects looked at", len(dated), extra={"mode": args.mode, "objects": len(dated)}
+        )
+        if args.apply:
+            landing.confirm(args.mode)
     return 1 if refused else 0
 
 
-def _progress(todo):  # type: ignore[no-untyped-def]
-    if not sys.stderr.isatty() or len(todo) < 2:
-        return todo
-    from tqdm import tqdm
-
-    return tqdm(todo, unit="object")
+Reader = Callable[[str], tuple[str, bytearray]]
 
 
-def _load_one(landing: Landing, mode: str, stored, read: Callable, args: argparse.Namespace) -> None:  # type: ignore[no-untyped-def,type-arg]
-    from loader.bucket import RefusedObject
-    from loader.feed import key_time, parse
-    from loader.landing import Source
+def _find(settings: Settings, args: argparse.Namespace) -> tuple[Iterable[StoredObject], Reader]:
+    """The objects that may be landed, and how one of them is read."""
+    limit = settings.fuel_max_object_mb << 20
+    if args.mode == "file":
+        return [_stored_file(args.file)], lambda key: _read_file(Path(key), limit)
+    bucket = Bucket(settings)
+    if args.mode == "changes":
+        found = (each for each in bucket.list(CHANGES_PREFIX) if each.key.endswith((".json", ".json.gz")))
+        return found, lambda key: bucket.read(key, limit)
+    snapshot = [each for each in bucket.list(SNAPSHOT_KEY) if each.key == SNAPSHOT_KEY]
+    if not snapshot:
+        raise ConfigurationError(f"bucket {bucket.name!r} holds no {SNAPSHOT_KEY}: has the export run?")
+    return snapshot, lambda key: bucket.read(key, limit)
 
-    started, started_at = time.perf_counter(), datetime.now(timezone.utc)
-    in_key = key_time(Path(stored.key).name)
-    source = Source(
-        mode, stored.key, stored.etag, in_key or stored.modified_at, in_key is not None, started_at
-    )
+
+def _stored_file(path: Path) -> StoredObject:
+    digest = md5(usedforsecurity=False)
     try:
-        etag, body = read(stored.key)
+        with path.open("rb") as stream:
+            for chunk in iter(lambda: stream.read(CHUNK), b""):
+                digest.update(chunk)
+        modified_at = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    except OSError as error:
+        raise ConfigurationError(f"--file: {path}: {error.strerror}") from None
+    return StoredObject(str(path.resolve()), digest.hexdigest(), modified_at)
+
+
+def _read_file(path: Path, limit: int) -> tuple[str, bytearray]:
+    with path.open("rb") as stream:
+        return _stored_file(path).etag, unpack(iter(lambda: stream.read(CHUNK), b""), limit)
+
+
+def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, read: Reader) -> bool:
+    """Land one object, and log what became of it; false if it was refused."""
+    started = time.monotonic()
+    in_key = key_time(Path(stored.key).name)
+    source = Source(args.mode, stored.key, stored.etag, in_key or stored.modified_at, in_key is not None)
+    fields: dict[str, object] = {"mode": args.mode, "key": stored.key}
+    try:
+        source.etag, body = read(stored.key)
         feed = parse(body)
-        source = Source(
-            mode, stored.key, etag, feed.exported_at or source.exported_at,
-            source.stated or feed.exported_at is not None, started_at,
-        )  # fmt: skip
+        if feed.exported_at:
+            source.exported_at, source.stated = feed.exported_at, True
         load_id, counts = landing.load(source, feed, accept_shrink=args.accept_shrink)
     except RefusedObject as error:
         if args.apply:
             landing.refuse(source, str(error))
-        log.error("refused %s: %s", stored.key, error, extra={"key": stored.key, "error": str(error)})
-        raise
-    fields = vars(counts)
-    seconds = round(time.perf_counter() - started, 3)
-    done = f"load {load_id}: landed" if load_id else "dry run: would land"
-    words = ", ".join(f"{value} {name}" for name, value in fields.items())
-    log.info(
-        "%s %s: %s (%.1f s)", done, stored.key, words, seconds,
-        extra={"load_id": load_id, "mode": mode, "key": stored.key, "counts": fields, "seconds": seconds},
-    )  # fmt: skip
+        log.error("refused %s: %s", stored.key, error, extra={**fields, "error": str(error)})
+        return False
+    fields |= {"load_id": load_id, "counts": vars(counts), "seconds": round(time.monotonic() - started, 3)}
+    words = ", ".join(f"{count} {name}" for name, count in vars(counts).items())
+    what = f"load {load_id}: landed" if load_id else "dry run: would land"
+    log.info("%s %s: %s (%.1f s)", what, stored.key, words, fields["seconds"], extra=fields)
+    return True
 
 
-class _TextFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return (
-            f"{record.levelname.lower()}: {record.getMessage()}"
-            if record.levelno > logging.INFO
-            else record.getMessage()
-        )
+class _Formatter(logging.Formatter):
+    """Text, or one JSON object a line with the fields of the event; secrets are blotted out of either."""
 
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, message, and the fields of the event."""
-
-    FIELDS = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
+    def __init__(self, as_json: bool, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._as_json, self._secrets = as_json, secrets
 
     def format(self, record: logging.LogRecord) -> str:
+        level, message = record.levelname.lower(), record.getMessage()
+        for secret in self._secrets:
+            message = message.replace(secret, "***")
+        if not self._as_json:
+            return message if level == "info" else f"{level}: {message}"
+        names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
+        fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
         when = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
-        fields = {name: getattr(record, name) for name in self.FIELDS if hasattr(record, name)}
-        return json.dumps(
-            {"time": when, "level": record.levelname.lower(), "message": record.getMessage(), **fields}
-        )
+        return json.dumps({"time": when, "level": level, "message": message, **fields})

@@ -17,16 +17,18 @@ from loader.bucket import RefusedObject
 
 NAIROBI = timezone(timedelta(hours=3))
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
-MICROSECOND = timedelta(microseconds=1)
+LONG_AGO = -(2**62)  # stands for no time at all where times are compared
 MAX_ID_BYTES = 1000
 MAX_DEPTH = 500  # far below what Python's and PostgreSQL's stacks bear, far above any record
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 # Every escape is matched, so that an escaped backslash before `u0000` is taken for the plain text it is.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u0000|u[dD][89a-fA-F]..)|.)", re.DOTALL)
 _BRACKET = re.compile(rb'"(?:[^"\\]+|\\.)*"|[\[\]{}]', re.DOTALL)
 _KEY_TIME = re.compile(
     r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)"
-    r"(?:[T_ -]?(\d\d)[:_.-]?(\d\d)(?:[:_.-]?(\d\d)(?:[.,](\d{1,6})\d*|-(\d{3})(?=Z))?)? ?(Z|[+-]\d\d(?::?\d\d)?)?)?(?!\d)"
+    r"(?:[T_ -]?(\d\d)[:_.-]?(\d\d)(?:[:_.-]?(\d\d)(?:[.,](\d{1,6})\d*|-(\d{3})(?=Z))?)?"
+    r" ?(Z|[+-]\d\d(?::?\d\d)?)?)?(?!\d)"
 )
 
 
@@ -53,7 +55,6 @@ class Head(Struct, gc=False):
     id: int | str | None = None
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
-    json: Raw | UnsetType = UNSET
 
 
 class LooseHead(Struct):
@@ -84,27 +85,49 @@ class Feed:
 
     exported_at: datetime | None = None
     record_count: Any = None
-    seen: int = 0
     duplicate: int = 0
+    slots: dict[str, int] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
-    raws: list[Raw] = field(default_factory=list)
+    raws: list[Raw | bytes] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     stamps: list[int | None] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     sanitised: dict[int, bytes] = field(default_factory=dict)  # by slot: the original bytes
 
+    @property
+    def seen(self) -> int:
+        """How many records the object holds."""
+        return len(self.ids) + self.duplicate + len(self.rejects)
 
-class _BadRecord(Exception):
-    """Why a record cannot be landed."""
+    def add(
+        self, position: int, id: str, raw: Raw | bytes, stamp: int | None, original: bytes | None
+    ) -> None:
+        """Take a record, unless a newer one of its id is there already; `original` if `raw` is a repaired one."""
+        slot = self.slots.setdefault(id, len(self.ids))
+        if slot == len(self.ids):
+            self.ids.append(id)
+            self.raws.append(raw)
+            self.digests.append(b"")
+            self.stamps.append(stamp)
+            self.positions.append(position)
+        else:
+            self.duplicate += 1
+            if (stamp or LONG_AGO) < (self.stamps[slot] or LONG_AGO):
+                return
+            self.raws[slot], self.stamps[slot], self.positions[slot] = raw, stamp, position
+            self.sanitised.pop(slot, None)
+        self.digests[slot] = blake2b(raw if original is None else original, digest_size=16).digest()
+        if original is not None:
+            self.sanitised[slot] = original
 
-    def __init__(self, reason: str, id: str | None = None) -> None:
-        super().__init__(reason)
-        self.id = id
+    def original(self, slot: int) -> bytes:
+        """The record's bytes as exported."""
+        return self.sanitised.get(slot) or bytes(self.raws[slot])
 
 
 class _Repairs:
-    """Repairs within a body, each of the length it replaces, so that the original bytes can be had again."""
+    """Repairs within a body, each as long as what it replaces: the original bytes can be had again."""
 
     def __init__(self, body: bytearray) -> None:
         self.body = body
@@ -119,20 +142,19 @@ class _Repairs:
         self._originals.insert(at, bytes(self.body[start:end]))
         self.body[start:end] = replacement
 
-    def original(self, raw: Raw) -> tuple[bytes, bool]:
-        """The record's bytes before the repairs, and whether it was cut for its depth. In file order only."""
+    def original(self, raw: Raw) -> tuple[bytes | None, bool]:
+        """The record's bytes before the repairs, if it has any, and whether it was cut. In file order only."""
         part = bytes(raw)
         start = self.body.index(part, self._cursor)
         self._cursor = end = start + len(part)
         patches = range(bisect_left(self.offsets, start), bisect_left(self.offsets, end))
-        if not patches:
-            return part, False
-        whole, too_deep = bytearray(part), False
-        for number in reversed(patches):  # a cut may hold repaired characters: undo it first
-            at, patch = self.offsets[number] - start, self._originals[number]
-            too_deep = too_deep or patch[:1] in b"[{"
+        whole, was_cut = bytearray(part), False
+        for number in patches:  # a cut, and then what it holds
+            patch = self._originals[number]
+            was_cut = was_cut or patch[:1] in (b"[", b"{")
+            at = self.offsets[number] - start
             whole[at : at + len(patch)] = patch
-        return bytes(whole), too_deep
+        return bytes(whole) if patches else None, was_cut
 
 
 def parse(body: bytearray) -> Feed:
@@ -141,25 +163,24 @@ def parse(body: bytearray) -> Feed:
     Raises:
         RefusedObject: it is not one well-formed UTF-8 JSON document holding records.
     """
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RefusedObject("not UTF-8 but UTF-16")
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
     repairs = _Repairs(body)
     if b"\\u0000" in body or b"\\ud" in body or b"\\uD" in body:
-        for match in list(_ESCAPE.finditer(body)):
-            if match[1]:
-                repairs.replace(match.start(), b"\\ufffd")
+        for start in [match.start() for match in _ESCAPE.finditer(body) if match[1]]:
+            repairs.replace(start, b"\\ufffd")
     try:
         records, metadata = _split(body)
     except RecursionError:
         _cut_depth(body, repairs)
         records, metadata = _split(body)
-    feed = Feed(seen=len(records), record_count=metadata.record_count)
+    feed = Feed(record_count=metadata.record_count)
     for value in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
-        if (micros := _micros(value)) is not None:
-            feed.exported_at = EPOCH + micros * MICROSECOND
-            break
+        micros = _micros(value)
+        if micros is not None and feed.exported_at is None:
+            feed.exported_at = EPOCH + timedelta(microseconds=micros)
     _scan(feed, records, repairs)
     return feed
 
@@ -230,87 +251,74 @@ def _cut_depth(body: bytearray, repairs: _Repairs) -> None:
 def _scan(feed: Feed, records: Sequence[Raw], repairs: _Repairs) -> None:
     """Fill the feed's lists from the records: the newest version of each id, and the rejects."""
     decode = msgspec.json.Decoder(Head).decode
-    slots: dict[str, int] = {}
-    ids, raws, digests = feed.ids, feed.raws, feed.digests
-    stamps, positions = feed.stamps, feed.positions
     for position, raw in enumerate(records, 1):
-        original: bytes | None = None
-        too_deep = False
-        if repairs.offsets:
-            original, too_deep = repairs.original(raw)
+        original, was_cut = repairs.original(raw) if repairs.offsets else (None, False)
         try:
-            try:
-                head = decode(raw)
-                if head.json is not UNSET and head.id is None:
-                    raw = head.json
-                    head = decode(raw)
-                id, updated, deleted = head.id, head.updated_at, head.deleted_at
-                if id.__class__ is int:
-                    id = str(id)
-                elif not id or len(id) > 200:  # type: ignore[arg-type]
-                    raise msgspec.ValidationError
-                stamp = _micros(updated) if updated else None
-                if deleted:
-                    stamp = max(stamp or -(2**62), _micros(deleted) or 0)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                raw, id, stamp = _loosely(raw)
-            if too_deep:
-                raise _BadRecord(f"nested deeper than {MAX_DEPTH} levels", id)  # type: ignore[arg-type]
-        except _BadRecord as error:
-            feed.rejects.append(Reject(position, error.id, str(error), original or bytes(raw)))
+            head = decode(raw)
+            id: Any = head.id
+            if id.__class__ is int:
+                id = str(id)
+            elif not id or len(id) > 200:
+                raise msgspec.ValidationError  # to be looked at more closely
+            stamp = None if head.updated_at is None else to_micros(head.updated_at)
+            if head.deleted_at is not None:
+                stamp = max(stamp or LONG_AGO, to_micros(head.deleted_at))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            read_record(feed, position, None, raw, original, was_cut)
             continue
-        slot = slots.setdefault(id, len(ids))  # type: ignore[arg-type]
-        digest = blake2b(raw if original is None else original, digest_size=16).digest()
-        if slot == len(ids):
-            ids.append(id)  # type: ignore[arg-type]
-            raws.append(raw)
-            digests.append(digest)
-            stamps.append(stamp)
-            positions.append(position)
+        if was_cut:
+            feed.rejects.append(Reject(position, id, TOO_DEEP, original or b""))
         else:
-            feed.duplicate += 1
-            if (stamp or -(2**62)) < (stamps[slot] or -(2**62)):
-                continue
-            raws[slot], digests[slot], stamps[slot], positions[slot] = raw, digest, stamp, position
-            feed.sanitised.pop(slot, None)
-        if original is not None and original != bytes(records[position - 1]):
-            feed.sanitised[slot] = original
+            feed.add(position, id, raw, stamp, original)
 
 
-def _loosely(raw: Raw) -> tuple[Raw, str, int | None]:
-    """Read a record that is not as nearly all are: its bytes, id and time.
-
-    Raises:
-        _BadRecord: it cannot be landed.
-    """
+def read_record(
+    feed: Feed,
+    position: int,
+    id: str | None,
+    raw: Raw | bytes,
+    original: bytes | None = None,
+    was_cut: bool = False,
+) -> None:
+    """Add a record that is not as nearly all are, or whose `id` is known from elsewhere, or reject it."""
+    reason = TOO_DEEP if was_cut else None
+    stamps: list[int] = []
     try:
         head = msgspec.json.decode(raw, type=LooseHead)
         if head.json is not UNSET and head.id is UNSET:
             raw = head.json
             head = msgspec.json.decode(raw, type=LooseHead)
+        values = [_value(part) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
+        stamps = [micros for micros in map(_micros, values) if micros is not None]
+        if id is None:
+            id, problem = _read_id(head.id)
+            reason = reason or problem
     except msgspec.ValidationError:
-        raise _BadRecord("not an object") from None
+        reason = "not an object"
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _BadRecord(f"unreadable: {error}") from None
-    if head.id is UNSET:
-        raise _BadRecord("no id")
-    text = bytes(head.id).decode("utf-8", "replace")
-    try:
-        value = msgspec.json.decode(head.id)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        value = int(text) if text.isdigit() and len(text) <= MAX_ID_BYTES else None
-    if isinstance(value, float) and value.is_integer() and re.fullmatch(r"-?\d+(\.0*)?", text):
-        value = int(text.partition(".")[0])
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        kind = "null" if text == "null" else "not text or a whole number"
-        raise _BadRecord(f"id is {kind}")
-    id = text if isinstance(value, int) and text.lstrip("-").isdigit() else str(value)
+        reason = f"unreadable: {error}"
+    if reason or id is None:
+        feed.rejects.append(Reject(position, id, reason or "no id", original or bytes(raw)))
+    else:
+        feed.add(position, id, raw, max(stamps, default=None), original)
+
+
+def _read_id(raw: Raw | UnsetType) -> tuple[str | None, str | None]:
+    """An id as text, or what is wrong with it. A number keeps the digits it was written with."""
+    if raw is UNSET:
+        return None, "no id"
+    text = bytes(raw).decode("utf-8", "replace")
+    if re.fullmatch(r"-?\d+(\.0+)?", text):
+        id = text.partition(".")[0]
+    elif text[0] == '"':
+        id = msgspec.json.decode(raw, type=str)
+    else:
+        return None, "id is null" if text == "null" else "id is neither text nor a whole number"
     if not id.strip():
-        raise _BadRecord("id is empty")
+        return None, "id is empty"
     if len(id.encode()) > MAX_ID_BYTES:
-        raise _BadRecord(f"id is longer than {MAX_ID_BYTES} bytes")
-    stamps = [_micros(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
-    return raw, id, max((stamp for stamp in stamps if stamp is not None), default=None)
+        return None, f"id is longer than {MAX_ID_BYTES} bytes"
+    return id, None
 
 
 def _value(raw: Raw) -> Any:
@@ -321,7 +329,7 @@ def _value(raw: Raw) -> Any:
 
 
 def _micros(value: Any) -> int | None:
-    """A time as microseconds since 2000: a datetime, ISO 8601 text, or epoch seconds or milliseconds; else None."""
+    """Microseconds since 2000 of a datetime, ISO 8601 text, or epoch seconds or milliseconds; else None."""
     if isinstance(value, str):
         text = value.strip()
         value = float(text) if re.fullmatch(r"\d{9,13}(\.\d+)?", text) else key_time(text, NAIROBI)
@@ -329,7 +337,13 @@ def _micros(value: Any) -> int | None:
         return round((value / 1000 if value >= 1e11 else value) * 1_000_000) - 946_684_800_000_000
     if not isinstance(value, datetime):
         return None
-    return ((value if value.tzinfo else value.replace(tzinfo=NAIROBI)) - EPOCH) // MICROSECOND
+    return to_micros(value)
+
+
+def to_micros(when: datetime) -> int:
+    """Microseconds since 2000-01-01 UTC, PostgreSQL's own form of a time; without zone it is Nairobi's."""
+    delta = (when if when.tzinfo else when.replace(tzinfo=NAIROBI)) - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:
@@ -338,7 +352,7 @@ def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:
     if not match:
         epoch = re.search(r"(?<!\d)\d{13}(?!\d)|(?<!\d)\d{10}(?!\d)", text)
         micros = _micros(int(epoch[0])) if epoch else None
-        return None if micros is None else EPOCH + micros * MICROSECOND
+        return None if micros is None else EPOCH + timedelta(microseconds=micros)
     *numbers, micros_text, millis_text, offset = match.groups()
     fraction = int((micros_text or millis_text or "").ljust(6, "0"))
     try:

@@ -6,20 +6,21 @@ import logging
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import partial
 from importlib.resources import files
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import pq, sql
+from psycopg import pq
 from psycopg.adapt import Dumper
 
 from loader.bucket import RefusedObject, Unreachable, retrying
-from loader.feed import EPOCH, MICROSECOND, Feed, Reject
-from loader.settings import ConfigurationError, LoaderSettings
+from loader.feed import Feed, Reject, to_micros
+from loader.settings import ConfigurationError, Settings
 
 log = logging.getLogger("loader")
 T = TypeVar("T")
@@ -28,34 +29,62 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 VERSION = 1  # of landing.sql
 LOCK = 0x6675656C  # the advisory lock's key: "fuel" in ASCII
 SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
+ACCEPT = "--accept-shrink takes it all the same"
 BATCH_ROWS, BATCH_BYTES = 5_000, 4 << 20
-COLUMNS = "(id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id)"
-
-_ROW, _NULL = struct.pack("!h", 7), struct.pack("!i", -1)
-_DIGEST = struct.pack("!i", 16)
+WRONG_LOGIN = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+)
+COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"
+ROW = struct.pack("!h", 7)  # the start of a binary COPY row: its number of columns
+BYTEA, TEXT, TIMESTAMPTZ, JSONB = 17, 25, 1184, 3802  # type oids
 _int32, _int64 = struct.Struct("!i").pack, struct.Struct("!iq").pack
-_COPY_HEADER, _COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
-BYTEA, TEXT, TIMESTAMPTZ, JSONB = 17, 25, 1184, 3802
 
+START = """
+insert into fuel.loads (mode, object_key, etag, exported_at, started_at, status)
+values (%(mode)s, %(key)s, %(etag)s, %(exported_at)s, %(started_at)s, 'applied')
+returning load_id
+"""
+REFUSE = """
+insert into fuel.loads (mode, object_key, etag, exported_at, started_at, finished_at, status, error)
+values (%(mode)s, %(key)s, %(etag)s, %(exported_at)s, %(started_at)s, clock_timestamp(), 'refused', %(error)s)
+"""
+REJECT = """
+insert into fuel.load_rejects (load_id, position, id, reason, original)
+values (%(load_id)s, %(position)s, %(id)s, %(reason)s, %(original)s)
+"""
+HOLDER = """
+select activity.application_name || ' (database session ' || activity.pid || ', role ' || activity.usename || ')'
+from pg_locks as locks
+inner join pg_stat_activity as activity on locks.pid = activity.pid
+inner join pg_database as here on locks.database = here.oid and here.datname = current_database()
+where locks.locktype = 'advisory' and locks.granted and locks.classid = 0 and locks.objid = %s
+"""
+LIVE = "select count(*) from fuel.records_raw where absent_since is null and coalesce(raw ->> 'deleted_at', '') = ''"
+LOSE = """
+update fuel.records_raw set absent_since = %(exported_at)s, load_id = %(load_id)s, loaded_at = now()
+where id = any(%(lost)s)
+"""
 # One row per record that is not simply unchanged and, for a snapshot, per stored row that it no longer holds.
 COMPARE = """
 select
     incoming.slot,
-    stored.id,
     case
-        when incoming.slot is null then 'absent'
         when stored.id is null then 'inserted'
         when stored.raw_digest = incoming.digest then 'updated'
         when
             case
                 when incoming.source_updated_at <> stored.source_updated_at
                     then incoming.source_updated_at < stored.source_updated_at
-                else %(exported_at)s < coalesce(stored.exported_at, '-infinity')
+                else coalesce(%(exported_at)s, '-infinity') < coalesce(stored.exported_at, '-infinity')
             end
             then 'stale'
         else 'updated'
     end as verdict,
-    incoming.slot is null and coalesce(stored.raw ->> 'deleted_at', '') = '' as lost
+    stored.id,
+    incoming.slot is null and coalesce(stored.raw ->> 'deleted_at', '') = '' as lost_alive
 from
     unnest(%(ids)s::text[], %(digests)s::bytea[], %(stamps)s::timestamptz[])
     with ordinality as incoming (id, digest, source_updated_at, slot)
@@ -70,8 +99,8 @@ where
     end
 """
 UPSERT = f"""
-insert into fuel.records_raw as stored {COLUMNS}
-select id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id from changed
+insert into fuel.records_raw as stored ({COLUMNS})
+select {COLUMNS} from changed
 on conflict (id) do update set
     raw = excluded.raw,
     raw_digest = excluded.raw_digest,
@@ -90,7 +119,7 @@ where load_id = %(load_id)s
 """
 ADVANCE = """
 insert into fuel.ingest_state as state (feed, watermark, object_key, load_id)
-values (%(feed)s, %(watermark)s, %(key)s, %(load_id)s)
+values (%(mode)s, %(watermark)s, %(key)s, %(load_id)s)
 on conflict (feed) do update set
     watermark = greatest(state.watermark, excluded.watermark),
     object_key = excluded.object_key,
@@ -103,16 +132,16 @@ class Busy(Exception):
     """Another load holds the lock; the message says who (exit 75)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
-    """Where a feed came from. `stated`: its export time is its own word, not the object's modification time."""
+    """Where a feed came from. `stated`: the export time is its own word, not the modification time."""
 
     mode: str
     key: str
-    etag: str
-    exported_at: datetime
+    etag: str | None
+    exported_at: datetime | None
     stated: bool
-    started_at: datetime
+    started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
 @dataclass
@@ -141,16 +170,20 @@ class _BinaryDumper(Dumper):
 
 
 def _array(element_oid: int, elements: Iterable[bytes], count: int) -> _Binary:
-    """An array parameter from elements that are ready with their length in front."""
+    """An array parameter; each of the `count` elements has its length in front."""
     return _Binary(struct.pack("!iiiii", 1, 0, element_oid, count, 1) + b"".join(elements))
 
 
-def _with_length(value: bytes) -> bytes:
+def _sized(value: bytes) -> bytes:
     return _int32(len(value)) + value
 
 
-def _time(micros: int | None) -> bytes:
-    return _NULL if micros is None else _int64(8, micros)
+def _stamp(micros: int | None) -> bytes:
+    return _int32(-1) if micros is None else _int64(8, micros)
+
+
+def _time(when: datetime | None) -> bytes:
+    return _stamp(to_micros(when) if when else None)
 
 
 class Landing:
@@ -159,15 +192,15 @@ class Landing:
     `writing` takes the lock and brings the tables up to date; without it nothing at all is written.
     """
 
-    def __init__(self, settings: LoaderSettings, *, writing: bool) -> None:
-        self._conninfo = settings.conninfo()
-        self._writing = writing
+    def __init__(self, settings: Settings, *, writing: bool) -> None:
+        self._conninfo = settings.database_url.get_secret_value() if settings.database_url else ""
+        self.writing = writing
         self._conn: Connection | None = None
-        self._held = False
-        self.exists = True
+        self._locked_before = False
+        self._exists = True
 
     def __enter__(self) -> Landing:
-        self._run(lambda conn: None)
+        self.run(lambda conn: None)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -181,7 +214,7 @@ class Landing:
             where object_key = any(%s) and status = 'applied' order by object_key, load_id desc
         """
         return (
-            self._run(lambda conn: dict(conn.execute(query, [list(keys)]).fetchall())) if self.exists else {}
+            self.run(lambda conn: dict(conn.execute(query, [list(keys)]).fetchall())) if self._exists else {}
         )
 
     def confirm(self, mode: str) -> None:
@@ -190,16 +223,12 @@ class Landing:
             update fuel.loads set checked_at = clock_timestamp()
             where load_id = (select max(load_id) from fuel.loads where mode = %s and status = 'applied')
         """
-        self._run(lambda conn: conn.execute(query, [mode]))
+        self.run(lambda conn: conn.execute(query, [mode]))
 
     def refuse(self, source: Source, error: str) -> None:
         """Put a refused object into the ledger."""
-        query = """
-            insert into fuel.loads (mode, object_key, etag, exported_at, started_at, finished_at, status, error)
-            values (%s, %s, %s, %s, %s, clock_timestamp(), 'refused', %s)
-        """
-        values = (source.mode, source.key, source.etag, source.exported_at, source.started_at, error)
-        self._run(lambda conn: conn.execute(query, values))
+        values = {**vars(source), "error": error}
+        self.run(lambda conn: conn.execute(REFUSE, values))
 
     def load(self, source: Source, feed: Feed, *, accept_shrink: bool) -> tuple[int | None, Counts]:
         """Land one object, all or nothing: its load_id (None in a dry run) and counts.
@@ -208,132 +237,113 @@ class Landing:
             RefusedObject: a snapshot that lost too much.
             Unreachable: the database went away, and did not come back.
         """
-        return self._run(partial(self._load, source=source, feed=feed, accept_shrink=accept_shrink))
+        return self.run(lambda conn: self.land(conn, source, feed, accept_shrink))
 
-    def _load(
-        self, conn: Connection, *, source: Source, feed: Feed, accept_shrink: bool
+    def land(
+        self, conn: Connection, source: Source, feed: Feed, accept_shrink: bool
     ) -> tuple[int | None, Counts]:
+        """The same, within the transaction of a call to `run`."""
+        watermark = None
+        if self._exists:
+            watermark = _value(conn, "select max(watermark) from fuel.ingest_state where feed = 'snapshot'")
+        # The last snapshot is newer than this object: what it did not hold is absent, whatever is said here.
+        outdated = bool(watermark and source.exported_at and source.exported_at < watermark)
         counts = Counts(seen=feed.seen, duplicate=feed.duplicate)
         rejects = list(feed.rejects)
-        watermark = self._snapshot_watermark(conn)
-        outdated = watermark is not None and source.exported_at < watermark
-        slots, lost = self._compare(conn, source, feed, outdated, counts, accept_shrink)
-        if not self._writing:
-            for batch in _batches(feed, slots):
-                _land(conn, partial(_check, conn, feed), batch, feed, rejects, counts)
-            counts.rejected = len(rejects)
-            return None, counts
-        load_id = conn.execute(
-            "insert into fuel.loads (mode, object_key, etag, exported_at, started_at, status)"
-            " values (%s, %s, %s, %s, %s, 'applied') returning load_id",
-            (source.mode, source.key, source.etag, source.exported_at, source.started_at),
-        ).fetchone()[0]  # type: ignore[index]
-        constants = b"".join((
-            _time((source.exported_at - EPOCH) // MICROSECOND),
-            _time((watermark - EPOCH) // MICROSECOND if outdated and watermark else None),
-            _int64(8, load_id),
-        ))  # fmt: skip
-        fresh = counts.inserted == len(slots) == len(feed.ids)
-        if not fresh:
-            conn.execute("create temporary table changed (like fuel.records_raw) on commit drop")
-            conn.execute(
-                "alter table changed alter first_loaded_at drop not null, alter loaded_at drop not null"
+        verdicts, lost = self._compare(conn, source, feed, outdated, accept_shrink)
+        load_id = target = None
+        send = partial(_check, conn, feed)
+        if self.writing:
+            load_id = _value(conn, START, vars(source))
+            target = (
+                "changed"
+                if any(verdict == "updated" for verdict in verdicts.values())
+                else "fuel.records_raw"
             )
-        target = "fuel.records_raw" if fresh else "changed"
-        for batch in _batches(feed, slots):
-            _land(conn, partial(_copy, conn, feed, target, constants), batch, feed, rejects, counts)
-        if not fresh:
+            if target == "changed":
+                conn.execute(
+                    f"create temporary table changed on commit drop as select {COLUMNS} from fuel.records_raw limit 0"
+                )
+            constants = (
+                _time(source.exported_at) + _time(watermark if outdated else None) + _int64(8, load_id)
+            )
+            send = partial(_copy, conn, feed, target, constants)
+        refused: dict[int, str] = {}
+        written = sorted(slot for slot, verdict in verdicts.items() if verdict != "stale")
+        for batch in _batches(feed, written):
+            _send(conn, send, batch, refused)
+        for slot, reason in refused.items():
+            verdicts[slot] = "rejected"
+            rejects.append(Reject(feed.positions[slot], feed.ids[slot], reason, feed.original(slot)))
+        for verdict, count in Counter(verdicts.values()).items():
+            setattr(counts, verdict, count)
+        counts.unchanged = len(feed.ids) - len(verdicts)
+        counts.rejected, counts.absent = len(rejects), len(lost)
+        if not self.writing:
+            return None, counts
+        if target == "changed":
             conn.execute(UPSERT, {"outdated": outdated})
         if lost:
-            conn.execute(
-                "update fuel.records_raw set absent_since = %s, load_id = %s, loaded_at = now() where id = any(%s)",
-                (source.exported_at, load_id, lost),
-            )
-        counts.rejected = len(rejects)
-        written = set(slots)
-        rejected = {reject.position for reject in rejects}
+            conn.execute(LOSE, {"exported_at": source.exported_at, "load_id": load_id, "lost": lost})
         rejects += [
             Reject(feed.positions[slot], feed.ids[slot], "sanitised", original)
             for slot, original in feed.sanitised.items()
-            if slot in written and feed.positions[slot] not in rejected
+            if verdicts.get(slot) in ("inserted", "updated")
         ]
         with conn.cursor() as cursor:
-            cursor.executemany(
-                "insert into fuel.load_rejects (load_id, position, id, reason, original) values (%s, %s, %s, %s, %s)",
-                [(load_id, each.position, each.id, each.reason, each.original) for each in rejects],
-            )
-        conn.execute(FINISH, {**asdict(counts), "load_id": load_id})
+            cursor.executemany(REJECT, [{"load_id": load_id, **vars(each)} for each in rejects])
+        conn.execute(FINISH, {"load_id": load_id, **vars(counts)})
         if source.mode in ("snapshot", "changes"):
-            believed = source.stated or source.mode == "changes"
-            conn.execute(ADVANCE, {
-                "feed": source.mode, "key": source.key, "load_id": load_id,
-                "watermark": source.exported_at if believed else None,
-            })  # fmt: skip
+            believed = source.exported_at if source.stated or source.mode == "changes" else None
+            conn.execute(ADVANCE, {**vars(source), "load_id": load_id, "watermark": believed})
         return load_id, counts
 
-    def _snapshot_watermark(self, conn: Connection) -> datetime | None:
-        if not self.exists:
-            return None
-        row = conn.execute("select watermark from fuel.ingest_state where feed = 'snapshot'").fetchone()
-        return row[0] if row else None
-
     def _compare(
-        self,
-        conn: Connection,
-        source: Source,
-        feed: Feed,
-        outdated: bool,
-        counts: Counts,
-        accept_shrink: bool,
-    ) -> tuple[Sequence[int], list[str]]:
-        """Which slots of the feed are to be written, and which stored ids the snapshot lost."""
-        is_snapshot = source.mode == "snapshot"
-        if is_snapshot and not accept_shrink and feed.record_count not in (None, feed.seen, str(feed.seen)):
+        self, conn: Connection, source: Source, feed: Feed, outdated: bool, accept_shrink: bool
+    ) -> tuple[dict[int, str], list[str]]:
+        """What each slot of the feed is (absent from the answer: unchanged), and the stored ids that are lost."""
+        snapshot = source.mode == "snapshot"
+        if snapshot and not accept_shrink and str(feed.record_count) not in ("None", str(feed.seen)):
             raise RefusedObject(
-                f"metadata.record_count is {feed.record_count}, but {feed.seen} records are there; "
-                "--accept-shrink takes it all the same"
+                f"metadata.record_count is {feed.record_count}, but it holds {feed.seen} records; {ACCEPT}"
             )
-        if not self.exists or not conn.execute("select exists (select from fuel.records_raw)").fetchone()[0]:  # type: ignore[index]
-            counts.inserted = len(feed.ids)
-            return range(len(feed.ids)), []
         count = len(feed.ids)
+        if not self._exists or not _value(conn, "select exists (select from fuel.records_raw)"):
+            return dict.fromkeys(range(count), "inserted"), []
         parameters = {
-            "ids": _array(TEXT, [_with_length(id.encode()) for id in feed.ids], count),
-            "digests": _array(BYTEA, [_DIGEST, _DIGEST.join(feed.digests)] if count else [], count),
-            "stamps": _array(TIMESTAMPTZ, map(_time, feed.stamps), count),
+            "ids": _array(TEXT, map(_sized, map(str.encode, feed.ids)), count),
+            "digests": _array(BYTEA, map(_sized, feed.digests), count),
+            "stamps": _array(TIMESTAMPTZ, map(_stamp, feed.stamps), count),
             "exported_at": source.exported_at,
             "outdated": outdated,
         }
-        join = "full" if is_snapshot and not outdated else "left"
-        slots, lost, lost_alive = [], [], 0
-        for slot, id, verdict, alive in conn.execute(COMPARE.format(join=join), parameters):  # type: ignore[arg-type]
-            setattr(counts, verdict, getattr(counts, verdict) + 1)
-            if verdict == "absent":
+        verdicts: dict[int, str] = {}
+        lost, lost_alive = [], 0
+        query = COMPARE.format(join="full" if snapshot and not outdated else "left")
+        for slot, verdict, id, alive in conn.execute(query, parameters):
+            if slot:
+                verdicts[slot - 1] = verdict
+            else:
                 lost.append(id)
                 lost_alive += alive
-            elif verdict != "stale":
-                slots.append(slot - 1)
-        counts.unchanged = count - counts.inserted - counts.updated - counts.stale
         if lost_alive > SHRINK_ROWS and not accept_shrink:
-            live = conn.execute(
-                "select count(*) from fuel.records_raw"
-                " where absent_since is null and coalesce(raw ->> 'deleted_at', '') = ''"
-            ).fetchone()[0]  # type: ignore[index]
+            live = _value(conn, LIVE)
             if lost_alive > SHRINK_SHARE * live:
-                raise RefusedObject(
-                    f"the snapshot lacks {lost_alive} of {live} live rows, more than 5 %; "
-                    "--accept-shrink takes it all the same"
-                )
-        slots.sort()
-        return slots, lost
+                raise RefusedObject(f"it lacks {lost_alive} of {live} live rows, more than 5 %; {ACCEPT}")
+        return verdicts, lost
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one transaction; if the connection is lost, connect anew and do it again."""
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction; if the connection is lost, connect anew and do it again.
+
+        Raises:
+            ConfigurationError: the role lacks a privilege.
+            Unreachable: the database cannot be reached, or stopped answering, time and again.
+        """
 
         def attempt() -> T:
             conn = self._connected()
             with conn.transaction():
-                if not self._writing:
+                if not self.writing:
                     conn.execute("set transaction read only")
                 return work(conn)
 
@@ -341,13 +351,13 @@ class Landing:
             return retrying(self._is_passing, "database")(attempt)
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigurationError(f"the database role lacks a privilege: {_first_line(error)}") from None
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Unreachable(f"the database cannot be reached: {_first_line(error)}") from None
 
     def _is_passing(self, error: BaseException) -> bool:
-        return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or (
-            isinstance(error, Busy) and self._held  # our own lost session still holds the lock for a moment
-        )
+        if isinstance(error, Busy):
+            return self._locked_before  # the session we lost may hold the lock for another moment
+        return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
 
     def _connected(self) -> Connection:
         if self._conn and not self._conn.closed:
@@ -361,75 +371,67 @@ class Landing:
                 prepare_threshold=None,
                 autocommit=True,
             )
-        except psycopg.ProgrammingError:
-            raise ConfigurationError("DATABASE_URL is wrong: not a PostgreSQL connection URL") from None
+        except psycopg.ProgrammingError:  # its message holds the URL
+            raise ConfigurationError("DATABASE_URL is not a PostgreSQL connection URL") from None
         except psycopg.OperationalError as error:
-            wrong = (
-                "password authentication failed",
-                "no password supplied",
-                "does not exist",
-                "no pg_hba.conf entry",
-            )
-            if any(phrase in str(error) for phrase in wrong):
+            if any(phrase in str(error) for phrase in WRONG_LOGIN):
                 raise ConfigurationError(
-                    f"PGUSER, PGPASSWORD or PGDATABASE (or DATABASE_URL) is wrong: {_first_line(error)}"
+                    f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {_first_line(error)}"
                 ) from None
             raise
-        conn.adapters.register_dumper(_Binary, _BinaryDumper)
-        # A killed loader's session ends at once, even in the middle of a long statement.
-        conn.execute(
-            "set client_connection_check_interval = '1s'; set timezone = 'UTC'; set work_mem = '128MB'"
-        )
-        if self._writing:
-            self._lock(conn)
-        self._prepare(conn)
+        try:
+            conn.adapters.register_dumper(_Binary, _BinaryDumper)
+            # A killed loader's session ends soon, even amid a long statement.
+            conn.execute(
+                "set client_connection_check_interval = '1s'; set timezone = 'UTC'; set work_mem = '128MB'"
+            )
+            if self.writing:
+                self._lock(conn)
+            self._prepare(conn)
+        except BaseException:
+            conn.close()
+            raise
         self._conn = conn
         return conn
 
     def _lock(self, conn: Connection) -> None:
-        if not conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()[0]:  # type: ignore[index]
-            holder = conn.execute(
-                "select a.application_name, a.pid, a.usename from pg_locks as l join pg_stat_activity as a using (pid)"
-                " where l.locktype = 'advisory' and l.classid = 0 and l.objid = %s and l.granted"
-                " and l.database = (select oid from pg_database where datname = current_database())",
-                [LOCK],
-            ).fetchone()
-            conn.close()
-            who = (
-                "{} (database session {}, role {})".format(*holder) if holder else "a session that just ended"
-            )
+        if not _value(conn, "select pg_try_advisory_lock(%s)", [LOCK]):
+            who = _value(conn, HOLDER, [LOCK]) or "a session that has just ended"
             raise Busy(f"another load is running: {who} holds the lock")
-        self._held = True
+        self._locked_before = True
 
     def _prepare(self, conn: Connection) -> None:
-        """Bring the landing tables up to date (if writing), or see what is there."""
+        """Bring the landing tables up to date if writing, else see whether they are there."""
         version = 0
-        if conn.execute("select to_regclass('fuel.landing_versions')").fetchone()[0]:  # type: ignore[index]
-            version = conn.execute("select coalesce(max(version), 0) from fuel.landing_versions").fetchone()[
-                0
-            ]  # type: ignore[index]
+        if _value(conn, "select to_regclass('fuel.landing_versions')"):
+            version = _value(conn, "select coalesce(max(version), 0) from fuel.landing_versions")
         if version > VERSION:
             raise ConfigurationError(
-                f"the landing tables are of version {version}, this loader knows version {VERSION}: update the loader"
+                f"the landing tables are of version {version}, this loader knows version {VERSION}: update it"
             )
-        self.exists = version > 0 or self._writing
-        if version < VERSION and self._writing:
+        self._exists = version > 0 or self.writing
+        if version < VERSION and self.writing:
             try:
                 with conn.transaction():
                     conn.execute(files("loader").joinpath("landing.sql").read_bytes())
             except psycopg.errors.InsufficientPrivilege as error:
                 raise ConfigurationError(
-                    f"the landing tables are of version {version}, this loader needs version {VERSION}, and the role may "
-                    f"not change them: {_first_line(error)}; let the owner of schema fuel run loader/landing.sql once"
+                    f"this role may not create or update the landing tables ({_first_line(error)}): "
+                    "let the owner of schema fuel run loader/landing.sql once"
                 ) from None
             log.info("landing tables brought to version %d", VERSION)
+
+
+def _value(conn: Connection, query: str, parameters: Any = None) -> Any:
+    row = conn.execute(query, parameters).fetchone()
+    return row[0] if row else None
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _batches(feed: Feed, slots: Sequence[int]) -> Iterable[list[int]]:
+def _batches(feed: Feed, slots: list[int]) -> Iterable[list[int]]:
     """The slots in batches small enough to be sent again if PostgreSQL refuses one of their records."""
     batch: list[int] = []
     size = 0
@@ -443,53 +445,38 @@ def _batches(feed: Feed, slots: Sequence[int]) -> Iterable[list[int]]:
         yield batch
 
 
-def _land(
-    conn: Connection,
-    send: Callable[[list[int]], None],
-    slots: list[int],
-    feed: Feed,
-    rejects: list[Reject],
-    counts: Counts,
+def _send(
+    conn: Connection, send: Callable[[list[int]], None], slots: list[int], refused: dict[int, str]
 ) -> None:
     """Send a batch; if PostgreSQL refuses it, send its halves, down to the one record that is to blame."""
     try:
         with conn.transaction():
             send(slots)
-        return
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] not in ("22", "54"):  # data exception, limit exceeded
             raise
-        reason = error.diag.message_primary or _first_line(error)
-    if len(slots) > 1:
+        if len(slots) == 1:
+            refused[slots[0]] = f"refused by PostgreSQL: {error.diag.message_primary}"
+            return
         middle = len(slots) // 2
-        _land(conn, send, slots[:middle], feed, rejects, counts)
-        _land(conn, send, slots[middle:], feed, rejects, counts)
-        return
-    slot = slots[0]
-    original = feed.sanitised.get(slot) or bytes(feed.raws[slot])
-    rejects.append(Reject(feed.positions[slot], feed.ids[slot], f"refused by PostgreSQL: {reason}", original))
+        _send(conn, send, slots[:middle], refused)
+        _send(conn, send, slots[middle:], refused)
 
 
 def _copy(conn: Connection, feed: Feed, target: str, constants: bytes, slots: list[int]) -> None:
-    """COPY the records of these slots into `target`, in binary form: nothing to escape, nothing to parse twice."""
+    """COPY the records of these slots into `target`, in binary form: nothing to escape or to parse twice."""
     ids, raws, digests, stamps = feed.ids, feed.raws, feed.digests, feed.stamps
-    rows = [_COPY_HEADER]
-    for slot in slots:
-        id, raw = ids[slot].encode(), memoryview(raws[slot])
-        rows += (
-            _ROW, _int32(len(id)), id, _int32(raw.nbytes + 1), b"\x01", raw,
-            _DIGEST, digests[slot], _time(stamps[slot]), constants,
-        )  # fmt: skip
-    rows.append(_COPY_END)
-    with conn.cursor().copy(
-        sql.SQL("copy {} {} from stdin (format binary)").format(sql.SQL(target), sql.SQL(COLUMNS))
-    ) as copy:
-        copy.write(b"".join(rows))
+    with conn.cursor().copy(f"copy {target} ({COLUMNS}) from stdin (format binary)") as copy:
+        parts: list[Any] = [b"PGCOPY\n\xff\r\n\x00" + bytes(8)]
+        for slot in slots:
+            id, raw = ids[slot].encode(), memoryview(raws[slot])
+            parts += (ROW, _int32(len(id)), id, _int32(raw.nbytes + 1), b"\x01", raw)
+            parts += (_sized(digests[slot]), _stamp(stamps[slot]), constants)
+        parts.append(b"\xff\xff")
+        copy.write(b"".join(parts))
 
 
 def _check(conn: Connection, feed: Feed, slots: list[int]) -> None:
     """Have PostgreSQL read the records of these slots without storing them."""
-    documents = (
-        _int32(memoryview(feed.raws[slot]).nbytes + 1) + b"\x01" + bytes(feed.raws[slot]) for slot in slots
-    )
+    documents = (_sized(b"\x01" + bytes(feed.raws[slot])) for slot in slots)
     conn.execute("select count(*) from unnest(%s::jsonb[])", [_array(JSONB, documents, len(slots))])

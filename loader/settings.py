@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-_CONFIG = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
 
 class ConfigurationError(Exception):
-    """A setting, a privilege or an argument is missing or wrong; the message says which and what to do (exit 2)."""
+    """A setting, a privilege or an argument is missing or wrong; the message says which (exit 2)."""
 
 
-class BucketSettings(BaseSettings):
-    """Where the feed is."""
+class Settings(BaseSettings):
+    """Where the landing zone and the bucket are. Without DATABASE_URL, libpq reads its own variables."""
 
-    model_config = _CONFIG
-    rustfs_endpoint: HttpUrl
-    rustfs_access_key: str
-    rustfs_secret_key: SecretStr
-    rustfs_bucket: str = "fuel"
-    rustfs_region: str = "us-east-1"
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
-
-class LoaderSettings(BaseSettings):
-    """Where the landing zone is, and bounds."""
-
-    model_config = _CONFIG
     database_url: SecretStr | None = None
     pghost: str | None = None
     pgport: int = Field(default=5432, ge=1, le=65535)
@@ -38,56 +26,40 @@ class LoaderSettings(BaseSettings):
     pgpassword: SecretStr | None = None
     pgdatabase: str | None = None
     pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    rustfs_endpoint: HttpUrl | None = None
+    rustfs_access_key: str | None = None
+    rustfs_secret_key: SecretStr | None = None
+    rustfs_bucket: str = "fuel"
+    rustfs_region: str = "us-east-1"
     fuel_max_object_mb: int = Field(default=1024, ge=1)
 
-    @model_validator(mode="after")
-    def _names_a_database(self) -> LoaderSettings:
-        if not self.database_url:
-            missing = [name for name in ("pghost", "pguser", "pgdatabase") if not getattr(self, name)]
-            if missing:
-                names = ", ".join(missing).upper()
-                raise ValueError(
-                    f"{names} (or DATABASE_URL instead): missing; set it in the environment or in .env"
-                )
-        return self
+    def need(self, *names: str) -> None:
+        """Raise ConfigurationError naming those of the settings that are missing."""
+        if missing := [name.upper() for name in names if not getattr(self, name)]:
+            raise ConfigurationError(f"missing: {', '.join(missing)}; set it in the environment or in .env")
 
-    def conninfo(self) -> str:
-        """What to connect with: the URL, or nothing, as libpq reads its own variables."""
-        return self.database_url.get_secret_value() if self.database_url else ""
+    def secrets(self) -> list[str]:
+        """What must never reach a log."""
+        values = (self.database_url, self.pgpassword, self.rustfs_secret_key)
+        return [value.get_secret_value() for value in values if value and value.get_secret_value()]
 
 
-def read_loader() -> LoaderSettings:
-    """Read the loader's settings; libpq variables of `.env` become visible to libpq.
+def read_settings() -> Settings:
+    """Read the settings; those of libpq in `.env` are handed on to libpq.
 
     Raises:
-        ConfigurationError: a setting is missing or wrong.
+        ConfigurationError: a setting is wrong, or there is no database among them.
     """
     for name, value in dotenv_values(".env").items():
         if name.startswith("PG") and value:
             os.environ.setdefault(name, value)
-    return _read(LoaderSettings)
-
-
-def read_bucket() -> BucketSettings:
-    """Read the bucket's settings.
-
-    Raises:
-        ConfigurationError: a setting is missing or wrong.
-    """
-    return _read(BucketSettings)
-
-
-def _read(kind: Any) -> Any:
     try:
-        return kind()
+        settings = Settings()
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_describe(problem) for problem in error.errors())) from None
-
-
-def _describe(problem: Any) -> str:
-    if not problem["loc"]:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    name = str(problem["loc"][0]).upper()
-    if problem["type"] == "missing":
-        return f"{name} is missing; set it in the environment or in .env"
-    return f"{name} is wrong: {problem['msg']}"
+        wrong = (
+            f"{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(f"wrong setting: {'; '.join(wrong)}") from None
+    if not settings.database_url:
+        settings.need("pghost", "pguser", "pgdatabase")
+    return settings

@@ -1,0 +1,130 @@
+{{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
+
+with loads as (
+
+    select * from {{ source('fuel', 'loads') }}
+
+),
+
+load_rejects as (
+
+    select * from {{ source('fuel', 'load_rejects') }}
+
+),
+
+records_raw as (
+
+    select * from {{ source('fuel', 'records_raw') }}
+
+),
+
+records as (
+
+    select * from {{ ref('records') }}
+
+),
+
+last_build as (
+
+    select
+        max(started_at) as started_at,
+        max(finished_at) as finished_at
+    from {{ ref('builds') }}
+    where status = 'success'
+
+),
+
+-- checked_at moves on while the feed brings nothing new.
+load_times as (
+
+    select moments.loaded_at
+    from loads
+    cross join lateral (values (loads.finished_at), (loads.checked_at)) as moments (loaded_at)
+    where loads.status = 'applied'
+
+),
+
+last_load as (
+
+    select
+        max(load_times.loaded_at) as finished_at,
+        max(load_times.loaded_at) filter (where load_times.loaded_at <= last_build.started_at) as built_finished_at
+    from load_times
+    cross join last_build
+
+),
+
+loads_of_24_hours as (
+
+    select * from loads
+    where started_at > now() - interval '24 hours'
+
+),
+
+-- Through the index on load_id: cost follows what is waiting.
+waiting as (
+
+    select count(*) as rows_waiting
+    from records_raw
+    where load_id > coalesce((select max(load_id) from records), -1)
+
+),
+
+unmapped as (
+
+    select count(distinct (field, coalesce(key, spelling))) as unmapped_spellings
+    from ({{ all_unmapped_spellings() }}) as spellings
+
+),
+
+-- Through the index on filled_at; a fill whose time cannot be read counts by the time of its report.
+fills_of_30_days as (
+
+    select *
+    from records
+    where filled_at > now() - interval '30 days'
+    union all
+    select *
+    from records
+    where filled_at is null and coalesce(created_at, loaded_at) > now() - interval '30 days'
+
+),
+
+readable as (
+
+    select
+        avg(
+            (
+                plate is not null
+                and department is not null
+                and fuel_type is not null
+                and litres is not null
+                and amount_kes is not null
+                and odometer_km is not null
+                and filled_at is not null
+            )::int
+        ) as share
+    from fills_of_30_days
+    where deleted_at is null and absent_since is null
+
+)
+
+select
+    last_load.finished_at as last_load_at,
+    last_build.finished_at as last_build_at,
+    round(extract(epoch from now() - last_load.built_finished_at) / 60)::bigint as lag_minutes,
+    (
+        select count(*)
+        from loads_of_24_hours
+        inner join load_rejects on loads_of_24_hours.load_id = load_rejects.load_id
+        where load_rejects.reason <> 'sanitised'
+    ) as rejects_24h,
+    (select count(distinct object_key) from loads_of_24_hours where status = 'refused') as refused_objects_24h,
+    waiting.rows_waiting,
+    unmapped.unmapped_spellings,
+    round(readable.share, 4)::numeric(5, 4) as readable_share_30d
+from last_load
+cross join last_build
+cross join waiting
+cross join unmapped
+cross join readable

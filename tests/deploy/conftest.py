@@ -1,0 +1,117 @@
+"""One copy of the project, read-only, and the hourly job run on it as cron does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import servers
+from tests.conftest import ROOT, Bucket, Database, copy_project, fresh_database
+
+SNAPSHOT = "fuel_records/latest.json"
+
+
+def record(number: int, **fields: Any) -> dict[str, Any]:
+    """One record of the feed."""
+    when = f"2026-11-{1 + number % 20:02}T07:42:00.000Z"
+    return {
+        "id": number,
+        "car": f"KC{'ABCDE'[number % 5]} 54{number % 10}Q",
+        "driver": "J. Mwangi",
+        "department": "Logistcs",
+        "fuel_type": "DISIEL",
+        "litres": "45.5L",
+        "amount": "KES 8,190",
+        "odometer": f"{182_000 + 50 * number:,} km",
+        "datetime": when,
+        "created_at": when,
+        "updated_at": when,
+        "deleted_at": None,
+        **fields,
+    }
+
+
+def snapshot(records: list[dict[str, Any]], exported_at: str = "2026-11-20T00:00:00.000Z") -> bytes:
+    """A snapshot object."""
+    return json.dumps(
+        {"metadata": {"exported_at": exported_at, "record_count": len(records)}, "records": records}
+    ).encode()
+
+
+@dataclass
+class Job:
+    """The hourly job on one database and one bucket: an empty environment but these variables."""
+
+    database: Database
+    bucket: Bucket
+    source: Path
+    state: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self, *args: str, module: str = "deploy.hourly", **env: str
+    ) -> tuple[int, dict[str, Any], str]:
+        """Run `python -m MODULE --log-format json`: exit code, the summary, and stderr."""
+        done = self.raw(*args, "--log-format", "json", module=module, **env)
+        lines = done.stdout.splitlines()
+        assert len(lines) == 1, f"one line of outcome expected: {done.stdout}{done.stderr}"
+        return done.returncode, json.loads(lines[0]), done.stderr
+
+    def raw(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m MODULE` from the root folder, without a terminal."""
+        settings = {
+            "PYTHONPATH": str(self.source),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FUEL_STATE_DIR": str(self.state),
+            **self.bucket.env,
+            **(self.env or self.database.env),
+            **env,
+        }
+        return subprocess.run(
+            [sys.executable, "-m", module, *args],
+            cwd="/",
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+def copy_source(destination: Path) -> Path:
+    """A copy of what the image holds."""
+    copy_project(destination)
+    for part in ("loader", "deploy"):
+        shutil.copytree(ROOT / part, destination / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", destination)
+    return destination
+
+
+def read_only(tree: Path) -> Path:
+    """Take the right to write away from everything in `tree`."""
+    for path in (tree, *tree.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def job(
+    pg_server: servers.Postgres, s3_server: servers.S3, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Job]:
+    """The job on a fresh database with the tracker's table, an empty bucket and a source tree of its own."""
+    folder = tmp_path_factory.mktemp("job")
+    name = f"fuel-job-{os.getpid()}-{folder.name}".lower()
+    s3_server.client().create_bucket(Bucket=name)
+    with fresh_database(pg_server) as database:
+        database.query((ROOT / "demo" / "devices.sql").read_text())
+        yield Job(database, Bucket(s3_server, name), copy_source(folder / "src"), folder / "state")
+    shutil.rmtree(s3_server.root / name, ignore_errors=True)

@@ -1,0 +1,223 @@
+"""The hourly job, run as cron runs it: one story on one database, each test one hour of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from psycopg import sql
+
+from tests.conftest import fresh_database
+from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
+
+pytestmark = pytest.mark.xdist_group("hourly")
+DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
+
+
+def tree(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def fills(job: Job) -> int:
+    return int(job.database.query("select count(*) from reporting.v_fuel_fills")[0][0])
+
+
+def test_first_hour_builds_everything_without_writing_to_the_source(job: Job) -> None:
+    job.bucket.put(SNAPSHOT, snapshot([record(number) for number in range(30)]))
+    read_only(job.source)
+    before = tree(job.source)
+
+    code, outcome, errors = job()
+
+    assert code == 0, f"{outcome} {errors}"
+    assert outcome["status"] == "done"
+    assert outcome["objects"] == 1
+    assert outcome["records"]["inserted"] == 30
+    assert outcome["build"] == "done"
+    assert outcome["tests"]["failed"] == 0
+    assert set(outcome["seconds"]) == {"load", "build", "freshness", "total"}
+    assert fills(job) == 30
+    assert tree(job.source) == before
+    assert (job.state / "logs" / "dbt.log").exists()
+    assert "\r" not in errors, "no progress bar without a terminal"
+
+
+def test_nothing_new_skips_dbt(job: Job) -> None:
+    code, outcome, _ = job()
+    assert code == 0
+    assert outcome["objects"] == 0
+    assert outcome["build"] == "skipped: nothing changed since the last one"
+    assert "build" not in outcome["seconds"]
+    # What lies in the state folder does not matter: the database knows.
+    _, outcome, _ = job(FUEL_STATE_DIR=str(job.state.parent / "new-container"))
+    assert outcome["build"].startswith("skipped")
+
+
+def test_force_builds_anyway(job: Job) -> None:
+    code, outcome, _ = job("--force")
+    assert (code, outcome["build"]) == (0, "done")
+
+
+def test_a_delta_is_built_and_counted(job: Job) -> None:
+    changed = record(3, litres="50", updated_at="2026-11-21T00:30:00.000Z")
+    job.bucket.put(
+        DELTA, json.dumps({"metadata": {}, "records": [changed, {"message": "x", "error": "y"}]}).encode()
+    )
+    code, outcome, errors = job()
+    assert code == 0, f"{outcome} {errors}"
+    assert (outcome["objects"], outcome["records"]["updated"], outcome["rejected_records"]) == (1, 1, 1)
+    assert outcome["build"] == "done"
+    assert outcome["rederived"]["records"] > 0
+    assert job.database.query("select litres from reporting.v_fuel_fills where id = '3'") == [(50,)]
+
+
+def test_a_refused_object_is_told_and_stops_nothing(job: Job) -> None:
+    job.bucket.put("fuel_records/changes/2026-11-21T02-00-00Z.json", b'{"records": [')
+    job.bucket.put("fuel_records/changes/2026-11-21T03-00-00Z.json", json.dumps([record(100)]).encode())
+    code, outcome, _ = job()
+    assert code == 1
+    assert outcome["status"] == "failed"
+    assert (outcome["refused_objects"], outcome["objects"], outcome["build"]) == (1, 1, "done")
+    assert fills(job) == 31
+    # The next hour tries it again and still says so, but has nothing to build.
+    code, outcome, _ = job()
+    assert code == 1
+    assert outcome["build"].startswith("skipped")
+    (job.bucket.server.root / job.bucket.name / "fuel_records/changes/2026-11-21T02-00-00Z.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [
+        (
+            "insert into tracksolid.devices (imei, vehicle_number) values ('35', 'KCA 540Q')",
+            "delete from tracksolid.devices",
+        ),
+        ("drop view reporting.v_pipeline_health", None),
+    ],
+    ids=["tracker", "view dropped by hand"],
+)
+def test_what_else_a_build_depends_on(job: Job, change: str, undo: str | None) -> None:
+    assert job()[1]["build"].startswith("skipped")
+    job.database.query(change)
+    code, outcome, errors = job()
+    assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
+    assert job.database.query("select count(*) from reporting.v_pipeline_health") == [(1,)]
+    if undo:
+        job.database.query(undo)
+        assert job()[1]["build"] == "done"
+
+
+def test_an_edited_csv_is_built(job: Job) -> None:
+    aliases = job.source / "seeds" / "department_aliases.csv"
+    aliases.parent.chmod(0o755)
+    aliases.chmod(0o644)
+    good = aliases.read_text()
+    aliases.write_text(good.replace("logistcs,", "logistkz,"))
+    code, outcome, errors = job()
+    assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
+    aliases.write_text(good + "logistcs,Sales\n")
+    code, outcome, errors = job()
+    assert (code, outcome["build"]) == (1, "failed")
+    assert any("department_aliases" in problem for problem in outcome["problems"]), outcome["problems"]
+    code, outcome, _ = job()
+    assert outcome["build"] == "failed", "a build that failed is tried again"
+    aliases.write_text(good)
+    assert job()[:1] == (0,)
+
+
+def test_an_old_feed_fails_by_freshness_even_if_nothing_changed(job: Job) -> None:
+    # The loader's ledger as an outage of ten hours leaves it; the bucket is gone, so nobody confirms it.
+    job.database.query(
+        "update fuel.loads set started_at = started_at - interval '10 hours',"
+        " finished_at = finished_at - interval '10 hours', checked_at = checked_at - interval '10 hours'"
+    )
+    from deploy.fingerprint import surely_fresh
+
+    with job.database.connect() as conn:
+        promised = "freshness" in (job.source / "models/landing/landing.yml").read_text()
+        assert surely_fresh(conn) is not promised
+    job.database.query("update fuel.loads set finished_at = now(), checked_at = null")
+
+
+def test_an_overlapping_run_ends_quietly(job: Job) -> None:
+    with job.database.connect(autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(hashtextextended('fleetfuel.hourly', 0))")
+        code, outcome, errors = job()
+    assert (code, errors) == (0, "")
+    assert outcome["status"] == "skipped: the last run is still at work"
+
+
+def test_text_is_one_line_too(job: Job) -> None:
+    done = job.raw()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith("hourly done (exit 0): 0 objects in, nothing new;")
+
+
+def test_database_url_alone(job: Job) -> None:
+    """A login whose name and password need every kind of escaping, over a socket."""
+    name, password = "f@el:job", "p@ss/w:rd%20?#é"
+    with job.database.connect(autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("create role {} login superuser password {}").format(
+                sql.Identifier(name), sql.Literal(password)
+            )
+        )
+    server = job.database.server
+    parts = [quote(part, safe="") for part in (name, password, job.database.name, server.host)]
+    url = "postgresql://{}:{}@/{}?host={}&port={}&sslmode=disable".format(*parts, server.port)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.hourly", "--force", "--log-format", "json"],
+            cwd="/",
+            env={
+                "PYTHONPATH": str(job.source),
+                "DATABASE_URL": url,
+                "FUEL_STATE_DIR": str(job.state),
+                **job.bucket.env,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)["build"] == "done"
+        assert password not in done.stdout + done.stderr
+        healthy = job.raw(module="deploy.health", DATABASE_URL=url)
+        assert (healthy.returncode, healthy.stdout.partition(":")[0]) == (0, "healthy"), healthy.stdout
+    finally:
+        job.database.query(
+            f'reassign owned by "{name}" to postgres; drop owned by "{name}"; drop role "{name}"'
+        )
+
+
+@pytest.mark.parametrize(
+    ("env", "code", "says"),
+    [
+        ({"DATABASE_URL": "postgresql://a:se%2cret@h:x1/%ZZ"}, 2, "DATABASE_URL cannot be read"),
+        ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/x"}, 69, "database unreachable"),
+        ({"RUSTFS_ENDPOINT": "http://127.0.0.1:9"}, 69, "exit code 69"),
+        ({"RUSTFS_ACCESS_KEY": ""}, 2, "exit code 2"),
+        ({"FUEL_STATE_DIR": "/proc/nowhere"}, 2, "set FUEL_STATE_DIR"),
+    ],
+)
+def test_what_cannot_work_is_one_line(job: Job, env: dict[str, str], code: int, says: str) -> None:
+    got, outcome, errors = job(**env)
+    assert got == outcome["exit_code"] == code
+    assert any(says in problem for problem in outcome["problems"]), outcome["problems"]
+    assert outcome["build"] == "not run"
+    assert "Traceback" not in errors
+    assert "secret" not in errors + json.dumps(outcome)
+
+
+def test_health_of_an_empty_database(job: Job) -> None:
+    with fresh_database(job.database.server) as empty:
+        done = job.raw(module="deploy.health", **empty.env)
+    assert done.returncode == 1
+    assert done.stdout.startswith("unhealthy: ")
+    assert "Traceback" not in done.stderr
