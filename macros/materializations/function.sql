@@ -25,10 +25,8 @@
             {% if present.other_signature -%} drop function {{ present.identity }}; {%- endif %}
             {{ build_sql }}
         {%- endcall -%}
+        {%- do adapter.commit() -%}
     {%- endif -%}
-    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=False) -%}
-    {%- do persist_docs(target_relation, model) -%}
-    {%- do adapter.commit() -%}
 {%- endmacro %}
 
 
