@@ -209,7 +209,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 def macros(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection[Any]]:
     """A connection where temporary view `by_macro` applies each macro to `typed.x`, and feed_text to `typed.raw`."""
     dbt = Dbt(ROOT, database, tmp_path_factory.mktemp("target"))
-    dbt("build", "--select", "resource_type:seed", "resource_type:function")
+    dbt("build", "--resource-type", "seed", "--resource-type", "function")
     columns = ", ".join(f"{{{{ {name}('x') }}}} as {name}" for name in NAMES)
     select = f"select x, {columns}, {{{{ feed_text('litres') }}}} as feed_text from typed"
     compiled = dbt("--quiet", "compile", "--inline", select).stdout
