@@ -23,6 +23,7 @@ from exports import CHANGES, LATEST
 from demo import servers
 from loader import cli
 
+
 @dataclass
 class Ran:
     code: int
@@ -58,6 +59,12 @@ class Loader:
     def changes(self, *args: str, code: int = 0) -> Ran:
         return self("--changes", "--apply", *args, code=code)
 
+    def land(self, body: bytes | list[Any], name: str = "export.json", code: int = 0) -> Ran:
+        """Land an export from a file: no bucket needed."""
+        path = self.folder / name
+        path.write_bytes(body if isinstance(body, bytes) else json.dumps(body).encode())
+        return self("--file", str(path), "--apply", code=code)
+
     def delta(self, name: str, body: bytes | list[Any]) -> None:
         self.bucket.put(CHANGES + name, body if isinstance(body, bytes) else json.dumps(body).encode())
 
@@ -66,7 +73,9 @@ class Loader:
         return {row[0]: row[1] if len(row) == 2 else row[1:] for row in found}
 
     def live(self) -> set[str]:
-        return {id for (id,) in self.database.query("select id from fuel.records_raw where absent_since is null")}
+        return {
+            id for (id,) in self.database.query("select id from fuel.records_raw where absent_since is null")
+        }
 
     def counts(self) -> dict[str, int]:
         """The counts of the newest load."""
@@ -109,11 +118,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tenacity, "wait_exponential_jitter", lambda *args, **kwargs: tenacity.wait_none())
 
 
-@pytest.fixture
-def loader(database, bucket, capsys, monkeypatch, tmp_path, no_waiting) -> Loader:
-    return make_loader(database, bucket, capsys, monkeypatch, tmp_path)
-
-
 _clients: dict[str, Any] = {}
 _make_client = boto3.client
 
@@ -126,14 +130,29 @@ def _client(service: str, **arguments: Any) -> Any:
     return _clients[key]
 
 
-def make_loader(database, bucket, capsys, monkeypatch, tmp_path) -> Loader:
-    for name in [name for name in os.environ if name.startswith(("PG", "RUSTFS_", "DATABASE_URL", "FUEL_"))]:
-        monkeypatch.delenv(name)
-    for name, value in {**database.env, **bucket.env}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "client", _client)
-    monkeypatch.chdir(tmp_path)
-    return Loader(database, bucket, capsys, tmp_path)
+@pytest.fixture
+def make_loader(
+    request, make_database, bucket, capsys, monkeypatch, tmp_path, no_waiting
+) -> Callable[[str], Loader]:
+    """A loader on a fresh database of the server that the named fixture gives."""
+
+    def make(server: str) -> Loader:
+        database = make_database(request.getfixturevalue(server))
+        for name in list(os.environ):
+            if name.startswith(("PG", "RUSTFS_", "DATABASE_URL", "FUEL_")):
+                monkeypatch.delenv(name)
+        for name, value in {**database.env, **bucket.env}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "client", _client)
+        monkeypatch.chdir(tmp_path)
+        return Loader(database, bucket, capsys, tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def loader(make_loader) -> Loader:
+    return make_loader("pg_server")
 
 
 @dataclass
@@ -177,7 +196,13 @@ def faulty_s3(s3_server: servers.S3, monkeypatch: pytest.MonkeyPatch, loader: Lo
             connection.close()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                if name.lower() not in (
+                    "content-length",
+                    "transfer-encoding",
+                    "connection",
+                    "date",
+                    "server",
+                ):
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
