@@ -79,7 +79,9 @@ def _is_duplicate(fill: Fact, earlier: list[Fact], limits: dict[str, Any]) -> bo
     apart = _at(fill) - _at(same[-1])
     if fill.odometer_km is None or same[-1].odometer_km is None:
         return apart <= timedelta(hours=limits["duplicate_max_hours_without_odometer"])
-    return fill.odometer_km == same[-1].odometer_km and apart <= timedelta(hours=limits["duplicate_max_hours"])
+    return fill.odometer_km == same[-1].odometer_km and apart <= timedelta(
+        hours=limits["duplicate_max_hours"]
+    )
 
 
 def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
@@ -98,9 +100,11 @@ def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
             continue
         if supports[n - 1] < supports[n]:
             wrong.add(n - 1)
-        elif supports[n - 1] > supports[n]:
-            wrong.add(n)
-        elif n + 1 == len(readings) or _agree(earlier, readings[n + 1], limits):
+        elif (
+            supports[n - 1] > supports[n]
+            or n + 1 == len(readings)
+            or _agree(earlier, readings[n + 1], limits)
+        ):
             wrong.add(n)
     return [reading for n, reading in enumerate(readings) if n not in wrong]
 
@@ -140,7 +144,9 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         distance = _km(fill) - _km(last) if last and fill.odometer_km else None
         litres = sum(part.litres or 0 for part in tank)
         sample = None
-        reason = _reason(fill, last, tank, ends, fill.id in good_ids, fill.id in topped_up, fill.id in repeated, limits)
+        reason = _reason(
+            fill, last, tank, ends, fill.id in good_ids, fill.id in topped_up, fill.id in repeated, limits
+        )
         if reason is None:
             assert distance is not None
             sample = distance, distance / litres
@@ -148,7 +154,8 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
             if (
                 len(samples) >= limits["missed_fill_min_intervals"]
                 and distance >= limits["missed_fill_min_times_usual_distance"] * median(d for d, _ in samples)
-                and sample[1] >= limits["missed_fill_min_times_usual_km_per_litre"] * median(e for _, e in samples)
+                and sample[1]
+                >= limits["missed_fill_min_times_usual_km_per_litre"] * median(e for _, e in samples)
             ):
                 reason = "missed_fill_suspected"
         past.append(sample)

@@ -42,7 +42,9 @@ def fleet(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_planted_anomalies_are_found_and_honest_fills_left_alone(fleet: Fleet) -> None:
-    findings = {(id_, rule) for id_, rule in fleet.database.query("select id, rule from reporting.v_fuel_anomalies")}
+    findings = {
+        (id_, rule) for id_, rule in fleet.database.query("select id, rule from reporting.v_fuel_anomalies")
+    }
     scores, per_honest_fill = score(fleet.fills, findings)
     assert {rule: s.recall for rule, s in scores.items() if s.recall < RECALL[rule]} == {}
     assert {rule: s.precision for rule, s in scores.items() if s.precision < PRECISION[rule]} == {}
@@ -63,7 +65,10 @@ def test_rules_without_a_basis_are_silent(fleet: Fleet) -> None:
         conn.execute("delete from fuel.tracker_devices")
         conn.execute("delete from fuel.fuel_price_caps")
         conn.execute("update fuel.anomaly_rules set min_samples = 1000000")
-        rules = {rule for (rule,) in conn.execute("select distinct rule from reporting.v_fuel_anomalies").fetchall()}
+        rules = {
+            rule
+            for (rule,) in conn.execute("select distinct rule from reporting.v_fuel_anomalies").fetchall()
+        }
         conn.rollback()
     assert rules == {"duplicate_submission", "odometer_rollback", "implausible_distance"}
 
@@ -87,7 +92,9 @@ def test_without_a_cap_prices_are_compared_with_the_fleet_of_that_week(fleet: Fl
 @pytest.mark.parametrize("switch", ["off", "gone"])
 def test_a_rule_switched_off_is_silent(fleet: Fleet, switch: str) -> None:
     with fleet.database.connect() as conn:
-        all_rules = conn.execute("select rule, count(*) from reporting.v_fuel_anomalies group by rule").fetchall()
+        all_rules = conn.execute(
+            "select rule, count(*) from reporting.v_fuel_anomalies group by rule"
+        ).fetchall()
         if switch == "off":
             conn.execute("update fuel.anomaly_rules set enabled = false where rule = 'fuel_type_unusual'")
         else:

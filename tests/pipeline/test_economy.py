@@ -72,19 +72,27 @@ def histories(draw: st.DrawFn) -> list[Fact]:
         for _ in range(draw(st.integers(1, 14))):
             kind = draw(st.sampled_from(["usual"] * 5 + ["topup", "repeat", "gap", "reset"]))
             if kind == "topup":
-                at, odometer = at + timedelta(hours=draw(st.integers(0, 26))), odometer + draw(st.integers(0, 120))
+                at, odometer = (
+                    at + timedelta(hours=draw(st.integers(0, 26))),
+                    odometer + draw(st.integers(0, 120)),
+                )
             elif kind == "gap":
                 at, odometer = at + timedelta(days=40), odometer + 4000
             elif kind == "reset":
                 at, odometer = at + timedelta(days=3), 50
             elif kind == "usual":
-                at, odometer = at + timedelta(days=draw(st.integers(1, 6))), odometer + draw(st.integers(150, 700))
+                at, odometer = (
+                    at + timedelta(days=draw(st.integers(1, 6))),
+                    odometer + draw(st.integers(150, 700)),
+                )
             typed = draw(
                 st.sampled_from([odometer] * 12 + [None, 0, odometer * 10, odometer // 10, odometer + 60_000])
             )
             litres = draw(st.sampled_from([20, 40, 45, 40, 45, 50, None, 0, 7200]))
             amount = draw(st.sampled_from([3600, 7200, 8100, 9000, 40, None]))
-            facts.append(Fact(str(len(facts)), plate, at, litres, amount, typed, live=draw(st.integers(0, 19)) > 0))
+            facts.append(
+                Fact(str(len(facts)), plate, at, litres, amount, typed, live=draw(st.integers(0, 19)) > 0)
+            )
     if facts and draw(st.integers(0, 9)) == 0:
         facts[-1].plate = None
     return facts
@@ -130,7 +138,9 @@ def test_recomputing_changed_vehicles_equals_a_build_from_nothing(built: Built) 
         insert_fills(conn, late, load_id=2)
         plates = sorted({fill.plate for fill in fills if "KAA004" <= fill.plate < "KAA009"})
         ids = [next(fill.id for fill in fills[20:] if fill.plate == plate) for plate in plates]
-        conn.execute("update fuel.records set odometer_km = odometer_km + 40, load_id = 2 where id = %s", [ids[0]])
+        conn.execute(
+            "update fuel.records set odometer_km = odometer_km + 40, load_id = 2 where id = %s", [ids[0]]
+        )
         conn.execute("update fuel.records set deleted_at = filled_at, load_id = 2 where id = %s", [ids[1]])
         conn.execute("update fuel.records set plate = %s, load_id = 2 where id = %s", [plates[3], ids[2]])
         conn.execute("update fuel.records set plate = null, load_id = 2 where id = %s", [ids[4]])
@@ -143,7 +153,9 @@ def test_recomputing_changed_vehicles_equals_a_build_from_nothing(built: Built) 
         assert differing == []
         written = {
             plate
-            for id_, plate, xmin in conn.execute("select id, plate, xmin::text from fuel.fill_intervals").fetchall()
+            for id_, plate, xmin in conn.execute(
+                "select id, plate, xmin::text from fuel.fill_intervals"
+            ).fetchall()
             if before.get(id_) != xmin
         }
         touched = {fill.plate for fill in late} | {*plates[:5], None}
@@ -152,4 +164,6 @@ def test_recomputing_changed_vehicles_equals_a_build_from_nothing(built: Built) 
 
         settled = conn.execute("select id, xmin::text from fuel.fill_intervals order by id").fetchall()
         built.dbt("run", "--select", BUILT)
-        assert conn.execute("select id, xmin::text from fuel.fill_intervals order by id").fetchall() == settled
+        assert (
+            conn.execute("select id, xmin::text from fuel.fill_intervals order by id").fetchall() == settled
+        )
