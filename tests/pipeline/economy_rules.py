@@ -1,9 +1,10 @@
-"""The economy rules of docs/economy.md in plain Python, fill by fill: what fill_intervals is compared with."""
+"""The economy rules of docs/economy.md in plain Python: what fill_intervals is compared with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -120,11 +121,11 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
 
     good = _good_readings([fill for fill in counted if fill.odometer_km], limits)
     good_ids = {fill.id for fill in good}
-    hops = sorted(_km(b) - _km(a) for a, b in zip(good, good[1:], strict=False) if _km(b) > _km(a))
+    hops = sorted(_km(b) - _km(a) for a, b in pairwise(good) if _km(b) > _km(a))
     usual_hop = hops[(len(hops) - 1) // 2] if hops else None
     day = timedelta(hours=limits["topup_max_hours"])
     topped_up, repeated = set(), set()
-    for a, b in zip(good, good[1:], strict=False):
+    for a, b in pairwise(good):
         few_km = limits["topup_max_km"]
         if usual_hop is not None:
             few_km = min(few_km, limits["topup_max_share_of_usual_distance"] * usual_hop)

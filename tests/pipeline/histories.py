@@ -1,9 +1,9 @@
 """Fleet histories with planted, labelled anomalies over messy but honest fills.
 
-The physics are simple: a tank, a true odometer, an economy that varies by trip and season. What the drivers report
-is messy in the ways that are honest: top-ups, partial fills, missing odometers and litres, rounded readings, odd
-prices within the band, fills nobody reported, seasonal use, new vehicles. One fill in `PLANT_EVERY` of each kind is
-then made an anomaly and labelled with the rule that should find it.
+The physics are simple: a tank, a true odometer, an economy that varies by trip and season. What the drivers
+report is messy in the ways that are honest: top-ups, partial fills, missing odometers and litres, rounded
+readings, odd prices within the band, fills nobody reported, seasonal use, new vehicles. One fill in
+`PLANT_EVERY` of each kind is then made an anomaly and labelled with the rule that should find it.
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ def fleet_fills(
 
 
 def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int = 1) -> None:
-    """Put fills straight into `fuel.records` (which must exist): the derivation is not what is tested here."""
+    """Put fills straight into `fuel.records`, which must exist: deriving it is not what is tested here."""
     with conn.cursor().copy(
         "copy fuel.records (id, plate, filled_at, fuel_type_raw, fuel_type, litres, amount_kes,"
         " price_per_litre_kes, odometer_km, department, load_id, loaded_at, derivation) from stdin"
