@@ -470,7 +470,7 @@ def _write(rng: random.Random, fill: Fill) -> tuple[dict[str, Any], Truth]:
     raw: dict[str, Any] = {
         "id": fill.id if rng.random() < 0.9 else str(fill.id),
         "car": car,
-        "driver": vehicle.driver,
+        "driver": vehicle.driver if rng.random() < 0.99 else f"{vehicle.driver} {vehicle.phone}",
         "department": department_raw,
         "fuel_type": fuel_type_raw,
         "litres": litres,
