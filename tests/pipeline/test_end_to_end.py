@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -187,3 +187,11 @@ def test_ids_that_a_later_snapshot_lacks_leave_the_reports(pipeline: Pipeline) -
     assert pipeline.records() == feed.truth
     live = {id_ for id_, truth in feed.truth.items() if truth.deleted_at is None} - feed.gone
     assert {id_ for (id_,) in pipeline.database.query("select id from reporting.v_fuel_fills")} == live
+
+
+def test_dbt_without_a_database_says_so(pipeline: Pipeline, tmp_path: Path) -> None:
+    nowhere = replace(pipeline.database.server, host=str(tmp_path))
+    done = replace(pipeline.dbt, database=Database(nowhere, "fleet"))("build", check=False)
+    assert done.returncode == 2
+    assert f'connection to server on socket "{tmp_path}' in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
