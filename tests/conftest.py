@@ -29,6 +29,16 @@ def pg_server() -> Iterator[servers.Postgres]:
 
 
 @pytest.fixture(scope="session")
+def pg15_server() -> Iterator[servers.Postgres]:
+    """One PostgreSQL 15, the oldest that is supported, where Debian's package is installed."""
+    bindir = Path("/usr/lib/postgresql/15/bin")
+    if not (bindir / "initdb").exists():
+        pytest.skip("PostgreSQL 15 is not installed (Debian: apt-get install postgresql-15)")
+    with servers.postgres(bindir=bindir) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def s3_server() -> Iterator[servers.S3]:
     """One S3 server for the session."""
     with servers.s3() as server:

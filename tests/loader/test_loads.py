@@ -1,0 +1,335 @@
+"""Which version wins, what is written, and what a snapshot says about ids it lacks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import psycopg
+import pytest
+from exports import CHANGES, LATEST, envelope, hour, record
+
+
+def test_snapshot_then_changes(loader):
+    loader.snapshot(envelope([record(1), record(2), record(3)], record_count=3))
+    assert loader.counts() == {"seen": 3, "inserted": 3}
+    loader.delta("2026-11-01T05-00-00Z.json", [record(2, at=4, litres="9"), record(4, at=4), record(1, at=4, deleted_at=hour(4))])
+    loader.changes()
+    assert loader.counts() == {"seen": 3, "inserted": 1, "updated": 2}
+    rows = loader.rows("id, raw ->> 'litres', raw ->> 'deleted_at', load_id")
+    assert rows == {
+        "1": ("45.5L", hour(4), 2), "2": ("9", None, 2), "3": ("45.5L", None, 1), "4": ("45.5L", None, 2),
+    }  # fmt: skip
+
+
+def test_landed_row_says_where_it_comes_from(loader):
+    loader.snapshot(envelope([record(1, at=1, deleted_at=hour(2))], at=3))
+    assert loader.database.query(
+        "select source_updated_at, exported_at, absent_since, load_id, loaded_at = first_loaded_at from fuel.records_raw"
+    ) == loader.database.query(f"select '{hour(2)}'::timestamptz, '{hour(3)}'::timestamptz, null::timestamptz, 1, true")
+
+
+def test_dry_run_writes_nothing_not_even_ddl(loader):
+    loader.bucket.put(LATEST, envelope([record(1), record(2), {"x": 1}, {"id": 3, "n": 0}]).replace(b'"n": 0', b'"n": 1e400000'))
+    with loader.database.connect(autocommit=True) as conn:
+        conn.execute(
+            "create function no_ddl() returns event_trigger language plpgsql as $$ begin raise 'DDL'; end $$;"
+            "create event trigger no_ddl on ddl_command_start execute function no_ddl()"
+        )
+        before = conn.execute("select pg_current_xact_id()::text").fetchone()
+        log = loader("--snapshot").log
+        after = conn.execute("select pg_current_xact_id()::text").fetchone()
+        conn.execute("drop event trigger no_ddl")
+    assert "4 seen, 2 inserted" in log
+    assert "2 rejected" in log
+    assert loader.database.query("select to_regnamespace('fuel')") == [(None,)]
+    assert int(after[0]) == int(before[0]) + 1, "the dry run used a transaction id"
+
+
+def test_dry_run_counts_what_the_load_then_does(loader):
+    loader.snapshot([record(n) for n in range(30)])
+    loader.bucket.put(LATEST, json.dumps([record(n, at=n % 2) for n in range(3, 33)] + [record(4, at=5), {}]).encode())
+    image = loader.image()
+    dry = loader("--snapshot", "--log-format", "json").lines[-1]["counts"]
+    assert loader.image() == image
+    loader.snapshot()
+    assert loader.counts() == {name: count for name, count in dry.items() if count}
+    assert dry["absent"] == 3
+    assert dry["updated"] == 15
+    assert dry["duplicate"] == 1
+
+
+def test_every_order_of_arrival_ends_in_the_same_rows(loader):
+    objects = {
+        LATEST: envelope([record(1, at=2, v="S"), record(2, at=0, v="S"), record(3, at=1, v="S")], at=2),
+        CHANGES + "2026-11-01T01-00-00Z.json": [record(1, at=1, v="A"), record(3, at=1, v="A"), record(4, at=1, v="A")],
+        CHANGES + "2026-11-01T03-00-00Z.json": [record(1, at=3, v="B"), record(2, at=3, v="B", deleted_at=hour(3))],
+        CHANGES + "2026-11-01T04-00-00Z.json": [record(2, at=4, v="C"), {"id": 3, "v": "C"}, record(5, at=4, v="C")],
+    }
+    bodies = {key: body if isinstance(body, bytes) else json.dumps(body).encode() for key, body in objects.items()}
+    replayed = CHANGES + "2026-11-01T03-00-00Z.json"
+    for number, order in enumerate(itertools.permutations(bodies)):
+        if number:
+            loader.database.query("truncate fuel.loads, fuel.records_raw, fuel.ingest_state")
+        for key in order:
+            loader.bucket.put(key, bodies[key])
+            loader("--snapshot" if key == LATEST else "--changes", "--apply")
+            if key != LATEST:
+                (loader.bucket.server.root / loader.bucket.name / key).unlink()
+        loader.bucket.put(replayed, bodies[replayed] + b"\n")  # a new ETag: it is read again
+        loader.changes()
+        found = loader.rows("id, raw ->> 'v', absent_since is null")
+        assert found == {"1": ("B", True), "2": ("C", True), "3": ("C", True), "4": ("A", False), "5": ("C", True)}, order
+
+
+def versions(loader):
+    return loader.database.query("select id, xmin::text, ctid::text from fuel.records_raw order by id")
+
+
+def test_unchanged_records_are_not_written(loader):
+    records = [record(n) for n in range(100)]
+    loader.snapshot(envelope(records, at=1))
+    before = versions(loader)
+    loader.snapshot(envelope(records, at=2))
+    assert loader.counts() == {"seen": 100, "unchanged": 100}
+    loader.delta("2026-11-01T03-00-00Z.json", records[:10])
+    loader.changes()
+    assert loader.counts() == {"seen": 10, "unchanged": 10}
+    assert versions(loader) == before
+    records[7]["litres"] = 7
+    loader.snapshot(envelope(records, at=4))
+    assert loader.counts() == {"seen": 100, "unchanged": 99, "updated": 1}
+    after = versions(loader)
+    assert [a[0] for a, b in zip(after, before, strict=True) if a != b] == ["7"]
+
+
+def test_applied_etag_is_not_downloaded(loader, faulty_s3):
+    loader.snapshot([record(1)])
+    loader.delta("2026-11-01T03-00-00Z.json", [record(2)])
+    loader.changes()
+    checked = loader.database.query("select load_id, checked_at from fuel.loads order by 1")
+    del faulty_s3.requests[:]
+    loader.snapshot()
+    loader.changes()
+    assert len(faulty_s3.requests) == 2
+    assert all("list-type=2" in request for request in faulty_s3.requests)
+    again = loader.database.query("select load_id, checked_at from fuel.loads order by 1")
+    assert [(a[0], a[1] > b[1]) for a, b in zip(again, checked, strict=True)] == [(1, True), (2, True)]
+
+
+def test_late_and_overwritten_deltas_are_applied(loader):
+    loader.delta("2026-11-20T00-00-00Z.json", [record(1, at=400)])
+    loader.changes()
+    loader.delta("2026-11-19T00-00-00Z.json", [record(2, at=390), record(1, at=390, v="old")])
+    loader.delta("2025-01-01T00-00-00Z.json", [record(3)])
+    loader.changes()
+    assert loader.rows("id, raw ->> 'v'") == {"1": None, "2": None, "3": None}
+    assert loader.counts() == {"seen": 2, "inserted": 1, "stale": 1}
+    loader.delta("2025-01-01T00-00-00Z.json", [record(3, v="re-uploaded"), record(4)])
+    loader.changes()
+    assert loader.counts() == {"seen": 2, "inserted": 1, "updated": 1}
+    assert loader.rows("id, raw ->> 'v'")["3"] == "re-uploaded"
+    watermark = loader.database.query("select watermark, object_key from fuel.ingest_state where feed = 'changes'")
+    assert [(w.isoformat(), key.rpartition("/")[2]) for w, key in watermark] == [
+        ("2026-11-20T00:00:00+00:00", "2025-01-01T00-00-00Z.json")
+    ]
+
+
+def test_an_object_put_back_to_an_earlier_state_is_applied_again(loader):
+    loader.snapshot([record(1), record(2)])
+    loader.snapshot([record(1)])
+    assert loader.live() == {"1"}
+    loader.snapshot([record(1), record(2)])
+    assert loader.live() == {"1", "2"}
+
+
+def test_since(loader):
+    loader.delta("2026-11-01T00-00-00Z.json", [record(1)])
+    loader.delta("2026-11-02T00-00-00Z.json", [record(2)])
+    loader.changes("--since", "2026-11-02T03:00")  # Nairobi time
+    assert set(loader.rows()) == {"2"}
+
+
+def test_empty_prefix_and_empty_exports(loader):
+    assert "nothing new" in loader.changes().log
+    loader.delta("2026-11-01T00-00-00Z.json", b"[]")
+    loader.changes()
+    assert loader.counts() == {}
+    assert loader.ledger() == [(CHANGES + "2026-11-01T00-00-00Z.json", "applied", None)]
+
+
+def test_more_objects_than_a_page_holds(loader, faulty_s3):
+    folder = loader.bucket.server.root / loader.bucket.name / CHANGES
+    folder.mkdir(parents=True)
+    for number in range(1002):
+        (folder / f"{number:06d}.txt").touch()
+    loader.delta("2026-11-01T00-00-00Z.json", [record(1)])
+    loader.changes()
+    assert set(loader.rows()) == {"1"}
+    assert sum("list-type=2" in request for request in faulty_s3.requests) == 2
+
+
+@pytest.mark.parametrize("name", ["with space.json", "a+b.json", "ünïcode-☃.json", "100%.json", "a&b=c?.json", "deep/er.json"])
+def test_odd_keys(loader, name):
+    loader.delta(name, [record(1)])
+    loader.changes()
+    assert loader.ledger() == [(CHANGES + name, "applied", None)]
+    assert "nothing new" in loader.changes().log
+
+
+def test_things_that_are_no_deltas_are_left_alone(loader):
+    loader.delta("README.txt", b"hello")
+    loader.delta(".keep", b"")
+    loader.delta("2026-11-01T00-00-00Z.csv", b"id\n1")
+    loader.delta("2026-11-01T00-00-00Z.json", [record(1)])
+    loader.changes()
+    assert [status for _, status, _ in loader.ledger()] == ["applied"]
+
+
+def test_snapshot_marks_absent_ids_and_takes_them_back(loader):
+    loader.snapshot(envelope([record(n) for n in range(30)], at=1))
+    loader.snapshot(envelope([record(n) for n in range(28)], at=2))
+    assert loader.counts() == {"seen": 28, "unchanged": 28, "absent": 2}
+    gone = loader.rows("id, absent_since, load_id, raw")
+    assert gone["29"][0].isoformat() == "2026-11-01T02:00:00+00:00"
+    assert gone["29"][1] == 2
+    loader.snapshot(envelope([record(n) for n in range(28)], at=3))
+    assert loader.rows("id, absent_since, load_id, raw") == gone, "absent stays as it was"
+    loader.delta("2026-11-01T04-00-00Z.json", [record(28)])
+    loader.changes()
+    loader.snapshot(envelope([record(n) for n in range(30)], at=5))
+    assert loader.counts() == {"seen": 30, "unchanged": 29, "updated": 1}
+    assert loader.live() == {str(n) for n in range(30)}
+
+
+def test_snapshot_spares_what_was_exported_after_it(loader):
+    loader.snapshot(envelope([record(1)], at=1))
+    loader.delta("2026-11-01T05-00-00Z.json", [record(2, at=5)])
+    loader.changes()
+    loader.snapshot(envelope([record(1), record(3)], at=4))
+    assert loader.live() == {"1", "2", "3"}
+    loader.snapshot(envelope([record(1)], at=2))  # an old one, put back by mistake: says nothing about absence
+    assert loader.live() == {"1", "2", "3"}
+
+
+def test_a_record_that_is_refused_is_not_absent(loader):
+    loader.snapshot(envelope([record(1), record(2)], at=1))
+    loader.snapshot(envelope([record(1), record(2, n=0)], at=2).replace(b'"n": 0', b'"n": 1e400000'))
+    assert loader.counts() == {"seen": 2, "unchanged": 1, "rejected": 1}
+    assert loader.live() == {"1", "2"}
+
+
+def test_shrunken_snapshot_is_refused(loader):
+    loader.snapshot(envelope([record(n) for n in range(500)], at=1))
+    image = loader.image()[0]
+    log = loader.snapshot(envelope([record(n, v="new") for n in range(474)], at=2), code=1).log
+    assert "lacks 26 of 500 live rows" in log
+    assert "--accept-shrink" in log
+    assert loader.image()[0] == image
+    assert [status for _, status, _ in loader.ledger()] == ["applied", "refused"]
+    loader.snapshot(None, code=1)  # tried again
+    loader.snapshot(None, "--accept-shrink")
+    assert loader.counts() == {"seen": 474, "updated": 474, "absent": 26}
+
+
+def test_small_losses_are_believed(loader):
+    loader.snapshot(envelope([record(n) for n in range(500)], at=1))
+    loader.snapshot(envelope([record(n) for n in range(475)], at=2))  # 25 rows: 5 %
+    assert loader.counts()["absent"] == 25
+    loader.snapshot(envelope([record(n) for n in range(475, 500)], at=3), "--accept-shrink")
+    loader.snapshot(envelope([record(n) for n in range(475, 480)], at=4))  # 20 rows of 25
+    assert loader.counts()["absent"] == 20
+
+
+def test_soft_deleted_rows_do_not_count_as_lost(loader):
+    deleted = [record(n, deleted_at=hour(1)) for n in range(100, 200)]
+    loader.delta("2026-11-01T01-00-00Z.json", [record(n) for n in range(100)] + deleted)
+    loader.changes()
+    loader.snapshot(envelope([record(n) for n in range(100)], at=2))
+    assert loader.counts() == {"seen": 100, "unchanged": 100, "absent": 100}
+
+
+def test_wrong_record_count_is_refused(loader):
+    log = loader.snapshot(envelope([record(1), record(2)], record_count=3), code=1).log
+    assert "record_count is 3, but it holds 2 records" in log
+    assert loader.rows() == {}
+    loader.snapshot(None, "--accept-shrink")
+    assert len(loader.rows()) == 2
+    loader.snapshot(envelope([record(1), record(2), record(1)], record_count="3"))  # as text, counting a duplicate
+
+
+def test_file(loader):
+    path = loader.folder / "2026-11-01T05-00-00Z.json"
+    path.write_bytes(envelope([record(1), record(2)]))
+    loader("--file", str(path))
+    loader("--file", str(path), "--apply")
+    assert loader.counts() == {"seen": 2, "inserted": 2}
+    assert "nothing new" in loader("--file", path.name, "--apply").log
+    path.write_bytes(envelope([record(1, at=4)]))
+    loader("--file", path.name, "--apply")
+    assert loader.counts() == {"seen": 1, "updated": 1}
+    assert loader.live() == {"1", "2"}, "a file reconciles nothing"
+    assert "no.json: No such file" in loader("--file", "no.json", code=2).log
+
+
+def test_landing_is_brought_up_to_date_and_a_newer_one_refused(loader, monkeypatch):
+    """A database of version 1 with rows meets a loader of version 2, then again the old one."""
+    from loader import landing
+
+    loader.snapshot([record(1)])
+    image = loader.image()
+    old = landing.files("loader").joinpath("landing.sql").read_text()
+    (loader.folder / "landing.sql").write_text(
+        old + "alter table fuel.loads add column if not exists note text;\n"
+        "insert into fuel.landing_versions (version) values (2) on conflict do nothing;\n"
+    )
+    with monkeypatch.context() as newer:
+        newer.setattr(landing, "VERSION", 2)
+        newer.setattr(landing, "files", lambda package: loader.folder)
+        assert "version 1" not in loader("--changes").log  # a dry run leaves it as it is
+        assert loader.database.query("select max(version) from fuel.landing_versions") == [(1,)]
+        assert "brought to version 2" in loader.changes().log
+        assert "brought" not in loader.changes().log
+        assert loader.image() == image
+        assert loader.database.query("select note from fuel.loads") == [(None,)]
+    assert "version 2, this loader knows version 1" in loader.changes(code=2).log
+
+
+def test_landing_sql_says_its_version_and_describes_every_column(database):
+    from loader import landing
+
+    with database.connect(autocommit=True) as conn:
+        for _ in range(2):
+            conn.execute(landing.files("loader").joinpath("landing.sql").read_bytes())
+        assert conn.execute("select max(version) from fuel.landing_versions").fetchone() == (landing.VERSION,)
+        undescribed = conn.execute(
+            "select attrelid::regclass, attname from pg_attribute join pg_class on pg_class.oid = attrelid"
+            " where relnamespace = 'fuel'::regnamespace and relkind = 'r' and attnum > 0"
+            " and col_description(attrelid, attnum) is null"
+        ).fetchall()
+        assert undescribed == []
+
+
+def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
+    """Schema and tables were made for it; it has no CREATE anywhere. A load then runs no DDL on them."""
+    from loader import landing
+
+    role = f"loader_{loader.database.name}"
+    with loader.database.connect(autocommit=True) as conn:
+        conn.execute(f"create role {role} login")
+        monkeypatch.setenv("PGUSER", role)
+        assert "let the owner of schema fuel run loader/landing.sql once" in loader.snapshot([record(1)], code=2).log
+        conn.execute(landing.files("loader").joinpath("landing.sql").read_bytes())
+        conn.execute(f"grant usage on schema fuel to {role}")
+        for table in ("loads", "records_raw", "load_rejects", "ingest_state", "landing_versions"):
+            conn.execute(f"alter table fuel.{table} owner to {role}")
+        loader.snapshot()
+        loader.snapshot([record(1, at=1), record(2)])
+        loader.snapshot([record(2), {"x": 1}])
+        conn.execute("alter table fuel.load_rejects owner to postgres")
+        assert "lacks a privilege: permission denied for table load_rejects" in loader.snapshot([{"x": 1}, record(2)], code=2).log
+    assert loader.counts()["absent"] == 1
+    loader.forget()
+    with pytest.raises(psycopg.Error):  # the role is gone with the database at the latest
+        loader.database.query("select 1 from fuel.loads")
+    loader.database.query(f"drop role {role}")
