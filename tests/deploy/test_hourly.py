@@ -201,6 +201,7 @@ def test_database_url_alone(job: Job) -> None:
     [
         ({"DATABASE_URL": "postgresql://a:se%2cret@h:x1/%ZZ"}, 2, "DATABASE_URL cannot be read"),
         ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/x"}, 69, "database unreachable"),
+        ({"PGDATABASE": "nowhere"}, 2, "PGUSER, PGPASSWORD, PGDATABASE"),
         ({"RUSTFS_ENDPOINT": "http://127.0.0.1:9"}, 69, "exit code 69"),
         ({"RUSTFS_ACCESS_KEY": ""}, 2, "exit code 2"),
         ({"FUEL_STATE_DIR": "/proc/nowhere"}, 2, "set FUEL_STATE_DIR"),

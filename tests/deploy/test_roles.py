@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,28 +15,21 @@ from tests.conftest import ROOT, Bucket, Database, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, copy_source, record, snapshot
 
 pytestmark = pytest.mark.xdist_group("roles")
-PG15 = Path("/usr/lib/postgresql/15/bin")
-LOGINS = ("fuel_admin", "fuel_job", "dashboard_api")
 LANDING = ("records_raw", "loads", "load_rejects", "ingest_state", "landing_versions")
 
 
-@pytest.fixture(scope="module", params=["15", "18"])
-def server(request: pytest.FixtureRequest) -> Iterator[servers.Postgres]:
-    """PostgreSQL 18, and the 15 of Debian where it is installed."""
-    if request.param == "18":
-        yield request.getfixturevalue("pg_server")
-        return
-    if not PG15.exists():
-        pytest.skip("no PostgreSQL 15 here (Debian 12: apt-get install postgresql-15)")
-    with servers.postgres(bindir=PG15) as server:
-        yield server
+@pytest.fixture(scope="module", params=["pg15_server", "pg_server"])
+def server(request: pytest.FixtureRequest) -> servers.Postgres:
+    """The oldest PostgreSQL that is supported, where it is installed, and the newest."""
+    server: servers.Postgres = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture(scope="module")
 def job(
     server: servers.Postgres, s3_server: servers.S3, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Job]:
-    """A database of `fuel_admin`, who has applied roles.sql, and the job of `fuel_job`, after its first run."""
+    """A database of `fuel_admin`, who has applied roles.sql, and the job after its first run."""
     folder = tmp_path_factory.mktemp("roles")
     bucket = Bucket(s3_server, f"fuel-roles-{os.getpid()}-{folder.name}".lower())
     s3_server.client().create_bucket(Bucket=bucket.name)
