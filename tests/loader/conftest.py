@@ -23,7 +23,6 @@ from exports import CHANGES, LATEST
 from demo import servers
 from loader import cli
 
-
 @dataclass
 class Ran:
     code: int
@@ -67,9 +66,7 @@ class Loader:
         return {row[0]: row[1] if len(row) == 2 else row[1:] for row in found}
 
     def live(self) -> set[str]:
-        return {
-            id for (id,) in self.database.query("select id from fuel.records_raw where absent_since is null")
-        }
+        return {id for (id,) in self.database.query("select id from fuel.records_raw where absent_since is null")}
 
     def counts(self) -> dict[str, int]:
         """The counts of the newest load."""
@@ -180,13 +177,7 @@ def faulty_s3(s3_server: servers.S3, monkeypatch: pytest.MonkeyPatch, loader: Lo
             connection.close()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
-                if name.lower() not in (
-                    "content-length",
-                    "transfer-encoding",
-                    "connection",
-                    "date",
-                    "server",
-                ):
+                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

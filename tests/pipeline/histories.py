@@ -226,14 +226,10 @@ def _planted(
             again = whole.filled_at + timedelta(minutes=rng.choice([0, 1, 4, 25, 180]))
             yield replace(bad, id=str(next(ids)), filled_at=again)
         case "odometer_rollback":
-            wrong = rng.choice(
-                [reading // 10, max(reading - rng.choice([1_000, 10_000, 50_000]), 1), int(str(reading)[1:])]
-            )
+            wrong = rng.choice([reading // 10, max(reading - rng.choice([1_000, 10_000, 50_000]), 1), int(str(reading)[1:])])
             yield replace(bad, odometer_km=float(wrong))
         case "implausible_distance":
-            wrong = rng.choice(
-                [reading * 10 + rng.randrange(10), reading + rng.choice([10_000, 30_000, 90_000])]
-            )
+            wrong = rng.choice([reading * 10 + rng.randrange(10), reading + rng.choice([10_000, 30_000, 90_000])])
             yield replace(bad, odometer_km=float(wrong))
         case "litres_over_usual_maximum":
             litres = round(vehicle.tank * rng.uniform(1.4, 3), 2)
