@@ -47,8 +47,14 @@ order by rule asc, kes_at_risk desc nulls last, id asc
 """
 
 UNMAPPED = """
-select field as "Field", spelling as "Spelling", occurrences as "Fills", csv_line as "Line to paste"
+select
+    field as "Field",
+    spelling as "Spelling",
+    occurrences as "Fills",
+    round(amount_kes) as "KES",
+    csv_line as "Line to paste"
 from reporting.v_unmapped_values
+order by amount_kes desc, spelling asc
 limit 8
 """
 

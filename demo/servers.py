@@ -200,7 +200,8 @@ def s3(root: Path | None = None) -> Iterator[S3]:
                     *ENDS_WITH_US, Path(sys.executable).parent / "rclone", "serve", "s3",
                     "--addr", f"127.0.0.1:{port}",
                     "--auth-key", f"{running.access_key},{running.secret_key}",
-                    "--vfs-cache-mode", "off", "--dir-cache-time", "10ms", "--config", os.devnull, str(buckets),
+                    "--vfs-cache-mode", "off", "--dir-cache-time", "10ms",
+                    "--config", os.devnull, str(buckets),
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip

@@ -97,7 +97,10 @@
             where
                 oid = '{{ this }}'::regclass
                 and (
-                    not exists (select from pg_catalog.pg_statistic where starelid = pg_class.oid)
+                    not exists (
+                        select from pg_catalog.pg_stats
+                        where schemaname = '{{ this.schema }}' and tablename = '{{ this.identifier }}'
+                    )
                     or {{ written }} > 0.1 * reltuples
                 )
         {%- endset -%}

@@ -5,6 +5,7 @@
         unique_key='id',
         full_refresh=false,
         on_schema_change='append_new_columns',
+        post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
             {'columns': ['plate', 'filled_at']},
             {'columns': ['filled_at']},
@@ -15,62 +16,26 @@
         ],
     )
 }}
--- depends_on: {{ function('canon_fuel_type') }}
+
 {%- set economy = var('economy') %}
-{%- set fingerprint = local_md5(model.raw_code ~ tojson(economy)) %}
-{%- set current_derivation = "(select md5('" ~ fingerprint ~ "' || derivation) from " ~ ref('records') ~ " limit 1)" %}
+{%- set fingerprint = fill_intervals_fingerprint() %}
+{%- set canonical = {'fuel_type_raw': ('fuel_type', function('canon_fuel_type'))} %}
+{#- Which rows are stale is asked first, so that the planner sees plain values and reaches them through indexes. #}
+{%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
+{#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no statistics,
+    and a nested loop over a million of them never ends. `offset 0` keeps PostgreSQL from copying a step's
+    expressions into every place that uses them. #}
 
-{% if is_incremental() -%}
-with recursive spellings as (
+{% if stale.get('max_load_id') and not stale.code_changed -%}
+with changed_ids as (
 
-    -- Skip scan: one index probe per distinct spelling, however many fills use it.
-    (select fuel_type_raw from {{ this }} where fuel_type_raw is not null order by fuel_type_raw limit 1)
-    union all
-    select (
-        select later.fuel_type_raw
-        from {{ this }} as later
-        where later.fuel_type_raw > spellings.fuel_type_raw
-        order by later.fuel_type_raw
-        limit 1
-    )
-    from spellings
-    where spellings.fuel_type_raw is not null
-
-),
-
-stale_spellings as (
-
-    -- All fills of a spelling have the right value exactly if the lowest and the highest have.
-    select spellings.fuel_type_raw
-    from spellings
-    cross join lateral (
-        (
-            select fuel_type from {{ this }} as stored
-            where stored.fuel_type_raw = spellings.fuel_type_raw
-            order by stored.fuel_type asc limit 1
-        )
-        union all
-        (
-            select fuel_type from {{ this }} as stored
-            where stored.fuel_type_raw = spellings.fuel_type_raw
-            order by stored.fuel_type desc limit 1
-        )
-    ) as extremes
-    where extremes.fuel_type is distinct from {{ function('canon_fuel_type') }}(spellings.fuel_type_raw)
-
-),
-
-changed_ids as (
-
-    select id from {{ ref('records') }}
-    where load_id > (select coalesce(max(load_id), -1) from {{ this }})
+    select id from {{ ref('records') }} where load_id > {{ stale.max_load_id }}
+    {%- if stale_spellings %}
     union
-    select id from {{ this }} where derivation < {{ current_derivation }}
-    union
-    select id from {{ this }} where derivation > {{ current_derivation }}
-    union
-    select id from {{ this }} where fuel_type_raw in (select fuel_type_raw from stale_spellings)
+    select id from {{ this }} where {{ stale_spellings }}
+    {%- endif %}
 
 ),
 
@@ -122,7 +87,7 @@ fills as (
         price_per_litre_kes,
         odometer_km,
         load_id,
-        md5('{{ fingerprint }}' || derivation) as derivation,
+        '{{ fingerprint }}'::text as derivation,
         case
             when deleted_at is not null or absent_since is not null then 'not_live'
             when plate is null then 'plate_missing'
@@ -141,8 +106,7 @@ compared_with_same_fill as (
         filled_at - lag(filled_at) over same_fill as time_since_same,
         odometer_km - lag(odometer_km) over same_fill as km_since_same
     from fills
-    where unusable_reason is null
-    window same_fill as (partition by plate, litres, amount_kes {{ order_of_fills }})
+    window same_fill as (partition by plate, unusable_reason is null, litres, amount_kes {{ order_of_fills }})
 
 ),
 
@@ -151,7 +115,8 @@ marked_duplicates as (
     select
         compared_with_same_fill.*,
         case when
-            coalesce(litres, amount_kes) is not null
+            unusable_reason is null
+            and coalesce(litres, amount_kes) is not null
             and case
                 when km_since_same = 0 then time_since_same <= interval '{{ economy.duplicate_max_hours }} hours'
                 when km_since_same is null
@@ -167,30 +132,30 @@ counted_fills as (
 
     select
         marked_duplicates.*,
+        unusable_reason is null and duplicate_of_id is null as is_counted,
         case when litres > 0 then litres end as usable_litres,
-        litres > {{ economy.max_litres_per_fill }}
-        or price_per_litre_kes < {{ economy.min_price_kes_per_litre }} as has_implausible_litres
+        coalesce(
+            litres > {{ economy.max_litres_per_fill }}
+            or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
+            false
+        ) as has_implausible_litres,
+        unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false) as has_reading
     from marked_duplicates
-    where duplicate_of_id is null
 
 ),
 
 neighbours as (
 
     select
-        id,
-        plate,
-        filled_at,
-        odometer_km,
+        counted_fills.*,
         {%- for n in range(1, 4) %}
-        lag(odometer_km, {{ n }}) over vehicle as km_before_{{ n }},
-        lag(filled_at, {{ n }}) over vehicle as at_before_{{ n }},
-        lead(odometer_km, {{ n }}) over vehicle as km_after_{{ n }},
-        lead(filled_at, {{ n }}) over vehicle as at_after_{{ n }}{{ ',' if not loop.last }}
+        lag(odometer_km, {{ n }}) over readings as km_before_{{ n }},
+        lag(filled_at, {{ n }}) over readings as at_before_{{ n }},
+        lead(odometer_km, {{ n }}) over readings as km_after_{{ n }},
+        lead(filled_at, {{ n }}) over readings as at_after_{{ n }}{{ ',' if not loop.last }}
         {%- endfor %}
     from counted_fills
-    where odometer_km > 0
-    window vehicle as (partition by plate {{ order_of_fills }})
+    window readings as (partition by plate, has_reading {{ order_of_fills }})
 
 ),
 
@@ -198,10 +163,7 @@ supported_readings as (
 
     -- How many of the three readings before and the three after agree, minus how many disagree.
     select
-        id,
-        plate,
-        filled_at,
-        odometer_km,
+        neighbours.*,
         {{ readings_agree('km_before_1', 'at_before_1', 'odometer_km', 'filled_at') }} as agrees_with_previous,
         {{ readings_agree('odometer_km', 'filled_at', 'km_after_1', 'at_after_1') }} as agrees_with_next,
         {{ readings_agree('km_before_1', 'at_before_1', 'km_after_1', 'at_after_1') }} as neighbours_agree,
@@ -216,6 +178,7 @@ supported_readings as (
         end{{ ' +' if not loop.last }}
         {%- endfor %} as support
     from neighbours
+    offset 0
 
 ),
 
@@ -223,77 +186,80 @@ compared_support as (
 
     select
         supported_readings.*,
-        lag(support) over vehicle as previous_support,
-        lead(support) over vehicle as next_support
+        lag(support) over readings as previous_support,
+        lead(support) over readings as next_support
     from supported_readings
-    window vehicle as (partition by plate {{ order_of_fills }})
+    window readings as (partition by plate, has_reading {{ order_of_fills }})
 
 ),
 
-good_readings as (
+judged_readings as (
 
     -- Of two neighbours that disagree the one with less support is wrong; with equal support the later one,
     -- unless the reading after it disagrees with the earlier one too: then the odometer itself was replaced.
     select
-        id,
-        plate,
-        filled_at,
-        odometer_km
-    from compared_support
-    where
-        support > -2
+        compared_support.*,
+        has_reading
+        and support > -2
         and not coalesce(not agrees_with_next and support < next_support, false)
         and not coalesce(
             not agrees_with_previous
             and (support < previous_support or (support = previous_support and neighbours_agree is not false)),
             false
-        )
+        ) as has_good_reading
+    from compared_support
+    offset 0
 
 ),
 
 chained_readings as (
 
     select
-        good_readings.*,
-        odometer_km - lag(odometer_km) over vehicle as km_from_previous,
-        filled_at - lag(filled_at) over vehicle as time_from_previous,
-        lead(odometer_km) over vehicle - odometer_km as km_to_next,
-        lead(filled_at) over vehicle - filled_at as time_to_next
-    from good_readings
-    window vehicle as (partition by plate {{ order_of_fills }})
+        judged_readings.*,
+        case when has_good_reading then odometer_km - lag(odometer_km) over good_readings end as km_from_previous,
+        case when has_good_reading then filled_at - lag(filled_at) over good_readings end as time_from_previous,
+        case when has_good_reading then lead(odometer_km) over good_readings - odometer_km end as km_to_next,
+        case when has_good_reading then lead(filled_at) over good_readings - filled_at end as time_to_next
+    from judged_readings
+    window good_readings as (partition by plate, has_good_reading {{ order_of_fills }})
+
+),
+
+ranked_distances as (
+
+    select
+        chained_readings.*,
+        row_number() over (partition by plate, km_from_previous > 0 order by km_from_previous, id) as distance_rank,
+        count(*) over (partition by plate, km_from_previous > 0) as distances
+    from chained_readings
 
 ),
 
 usual_distances as (
 
     select
-        plate,
-        percentile_cont(0.5) within group (order by km_from_previous::double precision) as usual_distance_km
-    from chained_readings
-    where km_from_previous > 0
-    group by plate
+        ranked_distances.*,
+        max(km_from_previous) filter (where km_from_previous > 0 and distance_rank = (distances + 1) / 2)
+            over (partition by plate) as median_distance_km
+    from ranked_distances
 
 ),
 
-judged_readings as (
+grouped_readings as (
 
     select
-        chained_readings.id,
+        usual_distances.*,
         coalesce(
-            chained_readings.time_to_next <= interval '{{ economy.topup_max_hours }} hours'
-            and chained_readings.km_to_next between 0 and least(
-                {{ economy.topup_max_km }},
-                {{ economy.topup_max_share_of_usual_distance }} * usual_distances.usual_distance_km
+            time_to_next <= interval '{{ economy.topup_max_hours }} hours'
+            and km_to_next between 0 and least(
+                {{ economy.topup_max_km }}, {{ economy.topup_max_share_of_usual_distance }} * median_distance_km
             ),
             false
         ) as is_topped_up,
         coalesce(
-            chained_readings.km_from_previous = 0
-            and chained_readings.time_from_previous > interval '{{ economy.topup_max_hours }} hours',
-            false
+            km_from_previous = 0 and time_from_previous > interval '{{ economy.topup_max_hours }} hours', false
         ) as is_repeated
-    from chained_readings
-    left join usual_distances on chained_readings.plate = usual_distances.plate
+    from usual_distances
 
 ),
 
@@ -302,13 +268,10 @@ fills_with_readings as (
     -- An interval ends at a good reading that is neither topped up nor a repetition; the litres of all fills
     -- since the last such reading were burnt on the way to it.
     select
-        counted_fills.*,
-        judged_readings.id is not null as has_good_reading,
-        coalesce(judged_readings.is_topped_up, false) as is_topped_up,
-        coalesce(judged_readings.is_repeated, false) as is_repeated,
-        coalesce(not (judged_readings.is_topped_up or judged_readings.is_repeated), false) as ends_interval
-    from counted_fills
-    left join judged_readings on counted_fills.id = judged_readings.id
+        grouped_readings.*,
+        has_good_reading and not is_topped_up and not is_repeated as ends_interval
+    from grouped_readings
+    offset 0
 
 ),
 
@@ -318,12 +281,12 @@ numbered_intervals as (
         fills_with_readings.*,
         count(*) filter (where ends_interval) over vehicle as intervals_ended,
         count(*) filter (where ends_interval) over vehicle - ends_interval::int as interval_number,
-        lag(filled_at) over vehicle as previous_fill_at,
-        lag(usable_litres) over vehicle as previous_fill_litres,
+        case when is_counted then lag(filled_at) over vehicle end as previous_fill_at,
+        case when is_counted then lag(usable_litres) over vehicle end as previous_fill_litres,
         case when has_good_reading then odometer_km end
         - lag(case when has_good_reading then odometer_km end) over vehicle as km_since_previous_fill
     from fills_with_readings
-    window vehicle as (partition by plate {{ order_of_fills }} rows unbounded preceding)
+    window vehicle as (partition by plate, is_counted {{ order_of_fills }} rows unbounded preceding)
 
 ),
 
@@ -334,14 +297,14 @@ interval_sums as (
         sum(usable_litres) over whole_interval as litres_of_interval,
         sum(amount_kes) over whole_interval as amount_of_interval_kes,
         bool_or(usable_litres is null) over whole_interval as misses_litres,
-        coalesce(bool_or(has_implausible_litres) over whole_interval, false) as holds_implausible_litres,
+        bool_or(has_implausible_litres) over whole_interval as holds_implausible_litres,
         bool_or(amount_kes is null) over whole_interval as misses_amount,
         first_value(case when ends_interval then odometer_km end) over since_last_end as last_odometer_km,
         first_value(case when ends_interval then filled_at end) over since_last_end as last_end_at
     from numbered_intervals
     window
-        whole_interval as (partition by plate, interval_number),
-        since_last_end as (partition by plate, intervals_ended {{ order_of_fills }})
+        whole_interval as (partition by plate, is_counted, interval_number),
+        since_last_end as (partition by plate, is_counted, intervals_ended {{ order_of_fills }})
 
 ),
 
@@ -352,7 +315,7 @@ measured_from_last_end as (
         lag(last_odometer_km) over vehicle as previous_odometer_km,
         lag(last_end_at) over vehicle as previous_end_at
     from interval_sums
-    window vehicle as (partition by plate {{ order_of_fills }})
+    window vehicle as (partition by plate, is_counted {{ order_of_fills }})
 
 ),
 
@@ -360,9 +323,11 @@ measured_intervals as (
 
     select
         measured_from_last_end.*,
-        case when odometer_km > 0 then odometer_km - previous_odometer_km end as distance_km,
+        case when has_reading then odometer_km - previous_odometer_km end as distance_km,
         case
-            when odometer_km is null or odometer_km <= 0 then 'odometer_missing'
+            when unusable_reason is not null then unusable_reason
+            when duplicate_of_id is not null then 'duplicate'
+            when not has_reading then 'odometer_missing'
             when previous_odometer_km is null then 'first_fill'
             when
                 (ends_interval or not has_good_reading) and odometer_km < previous_odometer_km
@@ -388,6 +353,7 @@ with_economy as (
         case when reason_so_far is null then distance_km::double precision / litres_of_interval::double precision end
             as candidate_km_per_litre
     from measured_intervals
+    offset 0
 
 ),
 
@@ -397,16 +363,16 @@ with_previous_fills as (
     select
         with_economy.*,
         array_agg(usable_litres::double precision)
-            filter (where usable_litres is not null and has_implausible_litres is not true)
+            filter (where is_counted and usable_litres is not null and not has_implausible_litres)
             over previous_fills as previous_litres,
         array_agg(candidate_distance_km) filter (where candidate_distance_km is not null) over previous_fills
             as previous_distances_km,
         array_agg(candidate_km_per_litre) filter (where candidate_km_per_litre is not null) over previous_fills
             as previous_km_per_litre,
-        array_agg(fuel_type) filter (where fuel_type is not null) over previous_fills as previous_fuel_types
+        array_agg(fuel_type) filter (where is_counted and fuel_type is not null) over previous_fills as previous_fuel_types
     from with_economy
     window previous_fills as (
-        partition by plate {{ order_of_fills }}
+        partition by plate, is_counted {{ order_of_fills }}
         rows between {{ economy.baseline_fills }} preceding and 1 preceding
     )
 
@@ -434,6 +400,7 @@ with_baselines as (
         select percentile_cont(0.5) within group (order by value) as usual_km_per_litre
         from unnest(previous_km_per_litre) as value
     ) as economy
+    offset 0
 
 ),
 
@@ -452,6 +419,7 @@ judged_intervals as (
                 then 'missed_fill_suspected'
         end as exclusion_reason
     from with_baselines
+    offset 0
 
 ),
 
@@ -464,17 +432,19 @@ rolled_up as (
         sum(distance_km) over last_{{ economy.rolling_intervals }} / nullif(sum(litres_of_interval) over last_{{ economy.rolling_intervals }}, 0) as sum_km_per_litre,
         count(*) over last_{{ economy.rolling_intervals }} as summed_intervals,
         -- What was bought beyond what the distance can have burnt, counted from each of the last intervals on; the
-        -- least of them, because a partial fill some intervals back leaves room in the tank.
-        least(
-            {%- for n in range(economy.rolling_intervals) %}
+        -- least of them, because a partial fill some intervals back leaves room in the tank. Nobody knows that room
+        -- after an interval without litres.
+        case when lag(exclusion_reason is null) over ends then least(
+            {%- for n in range(economy.partial_fill_intervals) %}
             sum(litres_of_interval - distance_km / usual_km_per_litre::numeric) over last_{{ n + 1 }}
             {{- ',' if not loop.last }}
             {%- endfor %}
-        ) as unexplained_litres
+        ) end as unexplained_litres
     from judged_intervals
     window
-        vehicle as (partition by plate {{ order_of_fills }} rows unbounded preceding),
-        {%- for n in range(economy.rolling_intervals) %}
+        vehicle as (partition by plate, is_counted {{ order_of_fills }} rows unbounded preceding),
+        ends as (partition by plate, ends_interval {{ order_of_fills }}),
+        {%- for n in range([economy.rolling_intervals, economy.partial_fill_intervals] | max) %}
         last_{{ n + 1 }} as (
             partition by plate, exclusion_reason is null {{ order_of_fills }}
             rows between {{ n }} preceding and current row
@@ -491,66 +461,60 @@ with_rolling as (
         first_value(case when is_valid then sum_km_per_litre end) over since_last_valid as rolling_km_per_litre,
         first_value(case when is_valid then summed_intervals end) over since_last_valid as rolling_intervals
     from rolled_up
-    window since_last_valid as (partition by plate, valid_so_far {{ order_of_fills }})
+    window since_last_valid as (partition by plate, is_counted, valid_so_far {{ order_of_fills }})
 
 ),
 
 final as (
 
     select
-        fills.id,
-        fills.plate,
-        fills.filled_at,
-        fills.filled_week,
-        fills.fuel_type_raw,
-        fills.fuel_type,
-        fills.litres,
-        fills.amount_kes,
-        fills.price_per_litre_kes,
-        fills.odometer_km,
-        marked_duplicates.duplicate_of_id,
-        figures.previous_odometer_km,
-        figures.distance_km,
-        round(extract(epoch from figures.filled_at - figures.previous_end_at) / 86400, 3) as days_since_previous,
-        case when figures.is_valid then figures.litres_of_interval end as interval_litres,
-        case when figures.is_valid and not figures.misses_amount then figures.amount_of_interval_kes end
+        id,
+        plate,
+        filled_at,
+        filled_week,
+        fuel_type_raw,
+        fuel_type,
+        litres,
+        amount_kes,
+        price_per_litre_kes,
+        odometer_km,
+        duplicate_of_id,
+        previous_odometer_km,
+        distance_km,
+        round(extract(epoch from filled_at - previous_end_at) / 86400, 3) as days_since_previous,
+        case when is_valid then litres_of_interval end as interval_litres,
+        case when is_valid and not misses_amount then amount_of_interval_kes end
             as interval_amount_kes,
-        case when figures.is_valid then round(figures.distance_km / figures.litres_of_interval, 3) end as km_per_litre,
-        case when figures.is_valid then round(figures.litres_of_interval * 100 / figures.distance_km, 3) end
+        case when is_valid then round(distance_km / litres_of_interval, 3) end as km_per_litre,
+        case when is_valid then round(litres_of_interval * 100 / distance_km, 3) end
             as litres_per_100km,
         case
-            when figures.is_valid and not figures.misses_amount
-                then round(figures.amount_of_interval_kes / figures.distance_km, 3)
+            when is_valid and not misses_amount
+                then round(amount_of_interval_kes / distance_km, 3)
         end as kes_per_km,
-        round(figures.rolling_km_per_litre, 3) as rolling_km_per_litre,
-        figures.rolling_intervals::int as rolling_intervals,
-        coalesce(figures.is_valid, false) as is_valid,
-        coalesce(
-            fills.unusable_reason,
-            case when marked_duplicates.duplicate_of_id is not null then 'duplicate' end,
-            figures.exclusion_reason
-        ) as exclusion_reason,
-        round(extract(epoch from figures.filled_at - figures.previous_fill_at) / 3600, 3) as hours_since_previous_fill,
-        figures.previous_fill_litres,
-        figures.km_since_previous_fill,
-        round(figures.usual_distance_km::numeric, 1) as usual_distance_km,
-        round(figures.usual_max_litres::numeric, 3) as usual_max_litres,
-        figures.litres_samples,
-        round(figures.usual_km_per_litre::numeric, 3) as usual_km_per_litre,
-        case when figures.is_valid then round(figures.unexplained_litres, 3) end as unexplained_litres,
-        round(figures.km_per_litre_mad::numeric, 3) as km_per_litre_mad,
-        figures.km_per_litre_samples,
-        figures.usual_fuel_type,
+        round(rolling_km_per_litre, 3) as rolling_km_per_litre,
+        rolling_intervals::int as rolling_intervals,
+        coalesce(is_valid, false) as is_valid,
+        exclusion_reason,
+        round(extract(epoch from filled_at - previous_fill_at) / 3600, 3) as hours_since_previous_fill,
+        previous_fill_litres,
+        km_since_previous_fill,
+        round(usual_distance_km::numeric, 1) as usual_distance_km,
+        round(usual_max_litres::numeric, 3) as usual_max_litres,
+        litres_samples,
+        round(usual_km_per_litre::numeric, 3) as usual_km_per_litre,
+        case when is_valid then round(unexplained_litres, 3) end as unexplained_litres,
+        round(km_per_litre_mad::numeric, 3) as km_per_litre_mad,
+        km_per_litre_samples,
+        usual_fuel_type,
         round(
-            cardinality(array_positions(figures.previous_fuel_types, figures.usual_fuel_type))::numeric
-            / nullif(figures.fuel_type_samples, 0), 3
+            cardinality(array_positions(previous_fuel_types, usual_fuel_type))::numeric
+            / nullif(fuel_type_samples, 0), 3
         ) as usual_fuel_type_share,
-        figures.fuel_type_samples,
-        fills.load_id,
-        fills.derivation
-    from fills
-    left join marked_duplicates on fills.id = marked_duplicates.id
-    left join with_rolling as figures on fills.id = figures.id
+        fuel_type_samples,
+        load_id,
+        derivation
+    from with_rolling
 
 )
 

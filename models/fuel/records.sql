@@ -50,7 +50,7 @@ stale_records as not materialized (
 ),
 
 -- People type the same few spellings again and again: each is looked up once. `offset 0` keeps the planner from
--- evaluating an expression twice by merging the steps.
+-- evaluating an expression twice by merging the steps. What is indexed is cut to what an index entry holds.
 plates as materialized (
 
     select
@@ -70,7 +70,7 @@ departments as materialized (
     from (
         select
             typed,
-            {{ without_phone_numbers('typed') }} as department_raw
+            left({{ without_phone_numbers('typed') }}, 200) as department_raw
         from (select distinct {{ feed_text('department') }} as typed from stale_records) as spellings
         offset 0
     ) as masked
@@ -86,7 +86,7 @@ fuel_types as materialized (
     from (
         select
             typed,
-            {{ without_phone_numbers('typed') }} as fuel_type_raw
+            left({{ without_phone_numbers('typed') }}, 200) as fuel_type_raw
         from (select distinct {{ feed_text('fuel_type') }} as typed from stale_records) as spellings
         offset 0
     ) as masked

@@ -93,12 +93,13 @@ priced_fills as (
             count(*) as samples
         from {{ ref('fill_intervals') }} as same_week
         where
-            same_week.fuel_type = fills.fuel_type
+            fills.max_price_kes_per_litre is null
+            and same_week.fuel_type = fills.fuel_type
             and same_week.filled_week = fills.filled_week
             and same_week.price_per_litre_kes > 0
             and same_week.exclusion_reason is distinct from 'not_live'
             and same_week.exclusion_reason is distinct from 'duplicate'
-    ) as fleet on fills.max_price_kes_per_litre is null
+    ) as fleet on true
 
 ),
 
@@ -138,6 +139,11 @@ judged_fills as (
             and litres > usual_max_litres * litres_over_usual_maximum_threshold,
             false
         ) as is_over_maximum,
+        coalesce(
+            litres_over_usual_maximum
+            and previous_fill_litres > usual_max_litres * litres_over_usual_maximum_threshold,
+            false
+        ) as is_after_over_maximum,
         coalesce(
             refill_too_soon and not is_duplicate and not is_swapped
             and litres_samples >= refill_too_soon_min_samples
@@ -309,6 +315,7 @@ findings as (
             )
         where
             economy_below_baseline and is_valid and not is_over_maximum and not is_too_soon
+            and not (interval_litres > litres and is_after_over_maximum)
             and km_per_litre_samples >= economy_below_baseline_min_samples
             and km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
             -- 1.4826 makes a MAD comparable with a standard deviation.

@@ -84,7 +84,8 @@ with_suggestions as (
         where aliases.field = spellings_by_key.field
         order by similarity desc, aliases.canonical
         limit 1
-    ) as likeliest on likeliest.similarity >= 0.3
+    -- Two swapped letters in a short word leave 0.2.
+    ) as likeliest on likeliest.similarity >= 0.2
 
 )
 

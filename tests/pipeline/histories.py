@@ -36,6 +36,8 @@ PLANTS = (
     "economy_below_baseline",
     "plate_unknown",
 )
+# What these claim goes beyond a full tank, so the tank is full afterwards.
+NEEDS_FULL_TANK = ("litres_over_usual_maximum", "refill_too_soon", "economy_below_baseline")
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -129,13 +131,12 @@ def history(
     while at < until:
         room = vehicle.tank - level
         price = cap_on(caps, vehicle.fuel_type, at) * rng.triangular(0.93, 1.05, 0.995)
-        if rng.random() < vehicle.partial_share and plant != "refill_too_soon":
+        if rng.random() < vehicle.partial_share and plant not in NEEDS_FULL_TANK:
             # So much money, not a full tank.
             litres = min(room, max(500, round(room * price * rng.uniform(0.3, 0.8), -2)) / price)
         else:
             litres = room * rng.uniform(0.97, 1.0)
         level += litres
-        was_filled_up = level > 0.95 * vehicle.tank
         honest = Fill(
             id=str(next(ids)),
             plate=vehicle.plate,
@@ -146,12 +147,13 @@ def history(
             odometer_km=_reading(rng, odometer),
             department=vehicle.department,
         )
+        is_reported = plant is not None or rng.random() > 0.01
+        was_filled_up = is_reported and not plant and honest.litres is not None and level > 0.95 * vehicle.tank
         if plant:
             yield from _planted(rng, vehicle, honest, plant, price, odometer, ids)
-            reported += 1
-        elif rng.random() > 0.01:
+        elif is_reported:
             yield honest
-            reported += 1
+        reported += is_reported
 
         if rng.random() < 0.03:
             # A top-up on the same trip: little km, little litres.
@@ -171,7 +173,7 @@ def history(
         if plants and reported >= SETTLED_AFTER and rng.random() < len(PLANTS) / PLANT_EVERY:
             plant = rng.choice(PLANTS)
             if plant == "economy_below_baseline" and not was_filled_up:
-                # After a partial fill nobody can tell what was in the tank.
+                # After a partial or unknown fill nobody can tell what was in the tank.
                 plant = None
 
         season = 1.3 if at.month in (4, 8, 12) else 1.0
@@ -274,14 +276,15 @@ def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int 
     """Put fills straight into `fuel.records` (which must exist): the derivation is not what is tested here."""
     with conn.cursor().copy(
         "copy fuel.records (id, plate, filled_at, fuel_type_raw, fuel_type, litres, amount_kes,"
-        " price_per_litre_kes, odometer_km, department, load_id, derivation) from stdin"
+        " price_per_litre_kes, odometer_km, department, load_id, loaded_at, derivation) from stdin"
     ) as copy:
         for fill in fills:
             price = round(fill.amount_kes / fill.litres, 4) if fill.amount_kes and fill.litres else None
             copy.write_row(
                 (
                     fill.id, fill.plate, fill.filled_at, fill.fuel_type, fill.fuel_type, fill.litres,
-                    fill.amount_kes, price, fill.odometer_km, fill.department, load_id, "generated",
+                    fill.amount_kes, price, fill.odometer_km, fill.department, load_id, fill.filled_at,
+                    "generated",
                 )
             )  # fmt: skip
 

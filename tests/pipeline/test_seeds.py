@@ -70,7 +70,10 @@ WRONG_DEPARTMENTS = {
     ),
     "only a header": ("alias,department\n", "the file has no line below its header"),
     # The one case that dbt's own reader refuses before the checks see the file: it counts from 0 below the header.
-    "too many cells": (DEPARTMENTS + "spares, tools,Sales\n", "Row 3 has 3 values, but Table only has 2 columns"),
+    "too many cells": (
+        DEPARTMENTS + "spares, tools,Sales\n",
+        "Row 3 has 3 values, but Table only has 2 columns",
+    ),
 }
 WRONG_FUELS = {
     "unknown fuel": (
@@ -206,7 +209,8 @@ def test_only_the_lines_that_differ_are_written(seeds: SeedProject) -> None:
             reader.execute("set transaction isolation level repeatable read")
             assert reader.execute("select count(*) from fuel.demo_seed").fetchone() == (3,)
             seeds.load(
-                "alias,department\nlogistics,Logistics\nsales,Field Sales\nfield sales,Field Sales\n", **config
+                "alias,department\nlogistics,Logistics\nsales,Field Sales\nfield sales,Field Sales\n",
+                **config,
             )
             assert reader.execute("select count(*) from fuel.demo_seed").fetchone() == (3,)
         assert seeds.rows() == [
@@ -246,9 +250,14 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
     assert database.query("select * from fuel.demo_seed") == [("x",)]
 
     # What somebody reads is neither dropped nor retyped, and the message names who does.
-    for config, words in (({"name": "varchar(9)"}, "should become character varying(9)"), ({"other": "text"}, "is no longer")):
+    for config, words in (
+        ({"name": "varchar(9)"}, "should become character varying(9)"),
+        ({"other": "text"}, "is no longer"),
+    ):
         output = seeds.load(f"{next(iter(config))}\nz\n", check=False, column_types=config)
-        assert re.search(rf"seeds/demo_seed.csv: column 'name' {re.escape(words)}.*public.names|names reads", output)
+        assert re.search(
+            rf"seeds/demo_seed.csv: column 'name' {re.escape(words)}.*public.names|names reads", output
+        )
         assert database.query("select * from public.names") == [("x",)]
 
 
@@ -288,5 +297,3 @@ def test_not_utf8_is_refused(seeds: SeedProject) -> None:
     assert done.returncode
     assert "utf-8" in done.stdout
     assert seeds.database.query("select to_regclass('fuel.fuel_type_aliases')") == [(None,)]
-
-

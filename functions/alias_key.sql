@@ -1,0 +1,1 @@
+select {{ alias_key('raw_value') }}

@@ -1,0 +1,39 @@
+{#- A canonical name is itself, whether or not it is listed as an alias: canon(canon(x)) = canon(x). -#}
+{% macro canon_department(value) -%}
+    (
+        select
+            coalesce(
+                (
+                    select min(aliases.department)
+                    from {{ ref('department_aliases') }} as aliases
+                    where {{ alias_key('aliases.department') }} = typed.key
+                ),
+                (
+                    select min(aliases.department)
+                    from {{ ref('department_aliases') }} as aliases
+                    where {{ alias_key('aliases.alias') }} = typed.key
+                ),
+                case when typed.key is not null then typed.tidied end
+            )
+        from (
+            select
+                tidy.tidied,
+                {{ alias_key('tidy.tidied') }} as key
+            from (select {{ tidy_text(value) }} as tidied offset 0) as tidy
+            offset 0
+        ) as typed
+    )
+{%- endmacro %}
+
+
+{#- Blanks folded and trimmed, each word with one capital. -#}
+{% macro tidy_text(value) -%}
+    normalize(
+        initcap(
+            btrim(
+                regexp_replace({{ clean_text('left(' ~ value ~ ', 500)') }}, '[\s\u0085\u1680\u2028\u2029]+', ' ', 'g')
+            ) collate "default"
+        ),
+        nfkc
+    )
+{%- endmacro %}

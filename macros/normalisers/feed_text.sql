@@ -1,0 +1,21 @@
+{#- Objects and arrays are no text. What is longer than 500 characters was not typed into a form field: cut, a
+    value always fits an index entry. -#}
+{% macro feed_text(column) -%}
+    coalesce(
+        {%- for key in var('feed_fields')[column] %}
+        {%- set literal = "'" ~ key | replace("'", "''") ~ "'" %}
+        case
+            when
+                jsonb_typeof(raw -> {{ literal }}) in ('string', 'number', 'boolean')
+                and left(raw ->> {{ literal }}, 500) collate "C" ~ '{{ visible_character() }}'
+                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\v')
+        end{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+
+{#- Anything but blanks and what clean_text drops. -#}
+{% macro visible_character() -%}
+    [^\u0001-\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u2800\u3000{{ invisible_ranges() }}]
+{%- endmacro %}

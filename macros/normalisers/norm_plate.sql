@@ -1,0 +1,70 @@
+{#- A plate of the usual form, with or without blanks and dashes, needs one small regular expression; all else is
+    looked at by plate_in_text. 200 characters are plenty for a plate and the words around it. -#}
+{% macro norm_plate(value) -%}
+    coalesce(
+        substring(
+            translate(upper(left({{ value }}, 200) collate "C"), ' -', '')
+            from '^K[A-HJ-NP-Z][A-HJ-NP-Z][0-9][0-9][0-9][A-HJ-NP-Z]$'
+        ),
+        {{ plate_in_text('left(' ~ value ~ ', 200)') }}
+    ) collate "default"
+{%- endmacro %}
+
+
+{#- Known forms are looked for in the text as a whole (`K C A 542 Q`), then among its words. Vehicles go before
+    trailers (Z…); two different ones are no answer. Known forms hold O and I in digit positions only, where they
+    can but mean 0 and 1. Without a known form, a short text that ends like a plate is kept (vanity plates).
+    Money and distances look like plates, too (`KES 500`). `offset 0` keeps each step computed once. -#}
+{% macro plate_in_text(value) -%}
+    (
+        select
+            case
+                when count(found.plate) = 0
+                    then
+                        min(
+                            case
+                                when
+                                    length(texts.compact) between 3 and 8
+                                    and texts.compact ~ '^(?:[A-Z][A-Z0-9]*[0-9][A-Z]?|T[0-9]{3}[A-Z]{3})$'
+                                    and texts.compact !~ '^(?:K(?:ES|SHS?|MS?|GS?)|SHS?|L(?:TRS?|ITRES?)?|ODO|NO|TEL)[0-9]+[LK]?$'
+                                    then texts.compact
+                            end
+                        )
+                when min(found.vehicle) is not null
+                    then case when min(found.vehicle) = max(found.vehicle) then min(found.vehicle) end
+                when min(found.plate) = max(found.plate) then min(found.plate)
+            end
+        from (
+            select
+                words.spaced,
+                replace(words.spaced, ' ', '') as compact
+            from (
+                select btrim(regexp_replace(upper({{ clean_text(value) }}), '[^A-Z0-9]+', ' ', 'g')) as spaced
+                offset 0
+            ) as words
+            offset 0
+        ) as texts
+        left join lateral (
+            select
+                plates.plate,
+                case when plates.plate not like 'Z%' then plates.plate end as vehicle
+            from (
+                select translate(matches.match[1], 'OI ', '01') as plate
+                from
+                    regexp_matches(
+                        case when texts.compact ~ '^(?:{{ known_plate_forms() }})$' then texts.compact else texts.spaced end,
+                        '\m({{ known_plate_forms() }})\M', 'g'
+                    ) as matches (match)
+                where matches.match[1] ~ '[0-9]'
+            ) as plates
+            where plates.plate !~ '^K(?:ES|SH|MS|GS)[0-9]+$'
+        ) as found on true
+    )
+{%- endmacro %}
+
+
+{#- Vehicles (KXX 123X, the older KXX 123), motorcycles and three-wheelers, government, diplomatic, county, trailers. -#}
+{% macro known_plate_forms() -%}
+    {%- set letter, digit = '[A-HJ-NP-Z]', '[0-9OI]' -%}
+    K{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}?|K[MT]{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}|GK ?{{ letter }}? ?{{ digit }}{3,4} ?{{ letter }}?|{{ digit }}{1,3} ?(?:CD|UN) ?{{ digit }}{1,4} ?K?|{{ digit }}{1,2} ?CG ?{{ digit }}{3} ?{{ letter }}?|Z{{ letter }} ?{{ digit }}{3,4} ?{{ letter }}?
+{%- endmacro %}

@@ -1,0 +1,60 @@
+{#- Plain digits first, without a regular expression: that is what an export mostly holds. Then one shape after
+    another, each between the same currency words and units. No sub-select, so that fuel.parse_number inlines.
+    From a billion on nothing is a reading: null, so that no cast to a column's precision overflows. -#}
+{% macro parse_number(value) -%}
+    case
+        when
+            length({{ value }}) <= 9
+            and translate({{ value }}, '0123456789', '') in ('', '.')
+            and {{ value }} not in ('', '.')
+            then cast({{ value }} as numeric)
+        when length({{ value }}) <= 100
+            then
+                nullif(nullif(
+                    greatest(
+                        least(
+                            coalesce(
+                                {#- 8190  45.5  .5  1,234.50  12 345  12'345  1.5e3 -#}
+                                {{ number_shaped(value, "[.][0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+|(?:''[0-9]{3})+))(?:[.][0-9]*)?(?:e[-+]?[0-9]{1,2})?", ", ''", "") }},
+                                {#- 5k  5.5K -#}
+                                {{ number_shaped(value, "[0-9]+(?:[.][0-9]*)? ?k(?![a-z])", " ", "") }},
+                                {#- 45,5  0,500  1.234,50  1 234,50 -#}
+                                {{ number_shaped(value, "0,[0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:[.][0-9]{3})+|(?: [0-9]{3})+)),[0-9]{1,2}", ",. ", ".") }},
+                                {#- 1.234.567 -#}
+                                {{ number_shaped(value, "[1-9][0-9]{0,2}(?:[.][0-9]{3}){2,}", ".", "") }}
+                            ),
+                            999999999.5
+                        ),
+                        -999999999.5
+                    ),
+                    999999999.5
+                ), -999999999.5)
+    end
+{%- endmacro %}
+
+
+{#- The number of one shape, with what people put around it; `drop` holds the separators that go (its first
+    character becomes `keep`). -#}
+{% macro number_shaped(value, shape, drop, keep) -%}
+    cast(replace(translate(
+        substring(
+            {{ number_text(value) }} from
+            '^\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|lit(?:re|er)s?|l(?:tr)?s?|amount|total|cost|kms?)[.:=\s]*)?([-+]?(?:{{ shape }}))\s*(?:(?:l(?:ts?|trs?|it(?:re|er|a)s?)?|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\s*(?:/[=-]?|=)?[.\s]*$'
+        ), '{{ drop }}', '{{ keep }}'
+    ), 'k', 'e3') as numeric)
+{%- endmacro %}
+
+
+{#- Lower case, digits of other scripts and typographic signs as ASCII. Superscripts, circled digits and
+    fractions would join the digits beside them: they spoil the number instead. -#}
+{% macro number_text(value) -%}
+    case
+        when octet_length({{ value }}) = length({{ value }}) then lower({{ value }} collate "C")
+        else
+            translate(
+                lower({{ clean_text("regexp_replace(" ~ value ~ " collate \"C\", '[\\u00B2\\u00B3\\u00B9\\u00BC-\\u00BE\\u2070-\\u209F\\u2150-\\u218F\\u2460-\\u24FF\\u2776-\\u2793\\u3220-\\u33FF\\U0001F100-\\U0001F1FF]', '?', 'g')") }}),
+                '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬−–’',
+                '01234567890123456789.,--'''
+            )
+    end
+{%- endmacro %}

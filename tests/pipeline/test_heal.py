@@ -1,0 +1,85 @@
+"""fuel.records heals: after any edit and one `dbt build` it equals a build from nothing, and no other row is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.conftest import Database, fresh_database
+from tests.pipeline.warehouse import from_nothing, warehouse
+
+DERIVED = ("fuel.records", "fuel.fill_intervals", "fuel.tracker_devices")
+VIEWS = ("reporting.v_fuel_fills", "reporting.v_fuel_efficiency")
+DEPARTMENTS = "seeds/department_aliases.csv"
+FUEL_TYPES = "seeds/fuel_type_aliases.csv"
+OIDS = "select oid from pg_class where oid in ({})".format(
+    ", ".join(f"'{name}'::regclass" for name in (*DERIVED, *VIEWS))
+)
+
+
+def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
+    house = warehouse(database, tmp_path)
+    house.device("1", "kca 542q", cost_centre="CC1", is_active=True)
+    house.land({str(i): {"department": "Logistcs", "odometer": 1000 + i, "quantity": 7} for i in range(50)})
+    house.land({str(i): {"department": "Acounts"} for i in range(50, 60)})
+    house.land({str(i): {"department": "Sales", "fuel_type": "DSL9"} for i in range(60, 70)})
+    house.build()
+    oids = house.query(OIDS)
+    everything = {str(i) for i in range(70)}
+
+    def changed(*edit_and_build: str) -> set[str]:
+        """Build, and give the ids of the rows of fuel.records that were written."""
+        before = house.versions()
+        house.build(*edit_and_build)
+        after = house.versions()
+        return {id_ for id_ in after if after[id_] != before.get(id_)}
+
+    def column(name: str, id_: str) -> object:
+        return house.value(f"select {name} from fuel.records where id = %s", (id_,))
+
+    # Nothing to do: nothing is written, with --full-refresh neither.
+    assert changed() == set()
+    assert changed("--full-refresh") == set()
+
+    # A load: its rows. An edit, a deletion, a record gone absent, a new one.
+    house.land({"1": {"litres": "9"}, "2": {"deleted_at": "2026-11-02T00:00:00Z"}, "70": {}}, absent=("3",))
+    everything.add("70")
+    assert changed() == {"1", "2", "3", "70"}
+    assert house.value("select count(*) from reporting.v_fuel_fills") == 69
+
+    # An alias line is added, changed, removed: each time exactly the rows with that spelling.
+    assert column("department", "55") == "Acounts"
+    house.append(DEPARTMENTS, "accounts,Accounts\nacounts,Accounts\nfinance,Finance\n")
+    assert changed() == {str(i) for i in range(50, 60)}
+    assert column("department", "55") == "Accounts"
+    house.edit(DEPARTMENTS, "acounts,Accounts", "acounts,Finance")
+    assert changed() == {str(i) for i in range(50, 60)}
+    assert column("department", "55") == "Finance"
+    house.edit(DEPARTMENTS, "acounts,Finance\n", "")
+    house.append(FUEL_TYPES, "dsl9,diesel\n")
+    assert changed() == {str(i) for i in range(50, 70)}
+    assert (column("department", "55"), column("fuel_type", "65")) == ("Acounts", "diesel")
+
+    # A load and an alias edit that concern the same row, and another one.
+    house.append(DEPARTMENTS, "acounts,Accounts\n")
+    house.land({"55": {"department": "Acounts", "litres": "11"}})
+    assert changed() == {str(i) for i in range(50, 60)}
+
+    # The code: another field map, another normaliser, a new column. Every row, also with --full-refresh.
+    house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
+    assert changed() == everything
+    assert column("litres", "5") == 7
+    house.edit("models/fuel/records.sql", "'amount_number', 14, 2", "'(amount_number + 0.25)', 14, 2")
+    assert changed("--full-refresh") == everything
+    house.edit("models/fuel/records.sql", "    '{{ fingerprint }}'::text", "    upper(plates.car) as shouted,\n    '{{ fingerprint }}'::text")
+    house.append(
+        "models/fuel/records.yml", "      - {name: shouted, data_type: text, description: The car in capitals.}\n"
+    )
+    assert changed() == everything
+    assert column("shouted", "5") == "KCA 542Q"
+
+    # What readers hold on to is still the same, and the rows are what a build from nothing gives.
+    assert house.query(OIDS) == oids
+    with fresh_database(database.server) as empty:
+        scratch = from_nothing(house, empty, tmp_path / "scratch")
+        for table in DERIVED:
+            assert house.rows(table) == scratch.rows(table), table

@@ -1,0 +1,134 @@
+"""v_pipeline_health, step by step; and a build that a wrong seed stops. Built by a role that may not install extensions."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import servers
+from tests.conftest import Database, Dbt, copy_project, fresh_database
+from tests.pipeline.landing import create_landing, land
+
+
+@pytest.fixture
+def plain_role(pg_server: servers.Postgres) -> Iterator[str]:
+    name = f"builder_{secrets.token_hex(4)}"
+    with pg_server.connect(autocommit=True) as conn:
+        conn.execute(f"create role {name} login")  # type: ignore[arg-type]
+        yield name
+        conn.execute(f"drop role {name}")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def build(pg_server: servers.Postgres, plain_role: str, tmp_path: Path) -> Iterator[tuple[Dbt, Database]]:
+    """dbt as a role that owns the schemas and nothing else, and the database as its superuser."""
+    with fresh_database(pg_server) as db:
+        create_landing(db)
+        db.query(f"create schema reporting authorization {plain_role}")
+        db.query(f"alter schema fuel owner to {plain_role}; grant usage on schema tracksolid to {plain_role}")
+        db.query(f"grant select on all tables in schema fuel, tracksolid to {plain_role}")
+        as_role = Database(dataclasses.replace(pg_server, user=plain_role), db.name)
+        yield Dbt(copy_project(tmp_path / "project"), as_role, tmp_path / "target"), db
+
+
+def fill(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": number, "car": "KCA 542Q", "department": "sales", "fuel_type": "diesel", "litres": "40", "amount": "7000",
+        "odometer": str(1000 + number * 400), "datetime": f"2026-01-{number:02}T08:00:00Z", **fields,
+    }  # fmt: skip
+
+
+def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
+    dbt, db = build
+
+    def health(columns: str) -> tuple[Any, ...]:
+        [row] = db.query(f"select {columns} from reporting.v_pipeline_health")
+        return row
+
+    counts = "rejects_24h, refused_objects_24h, rows_waiting, unmapped_spellings"
+
+    aliases = dbt.project / "seeds" / "department_aliases.csv"
+    right = "alias,department\nsales,Sales\nlogistics,Logistics\n"
+    aliases.write_text(right)
+
+    # Nothing was ever loaded.
+    dbt("build")
+    assert health(counts) == (0, 0, 0, 0)
+    assert health("last_load_at, lag_minutes, readable_share_30d") == (None, None, None)
+    assert health("last_build_at between now() - interval '5 min' and now()") == (True,)
+    assert db.query("select status, failed, warned, records_written from fuel.builds") == [
+        ("success", 0, 0, 0)
+    ]
+
+    # A load without a build.
+    recent = db.query("select to_char(now() - interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SSZ')")[0][0]
+    land(
+        db,
+        [
+            fill(1, department="Slaes"),
+            fill(2, department="SLAES."),
+            fill(3, fuel_type="D"),
+            # Of the last 30 days: one fully readable, one without litres, one whose time cannot be read.
+            fill(4, datetime=recent),
+            fill(5, datetime=recent, litres="?"),
+            fill(6, datetime="yesterday", created_at=recent),
+            fill(7, datetime=recent, deleted_at=recent, litres="?"),
+        ],
+    )
+    assert health(counts) == (0, 0, 7, 0)
+    assert health("last_load_at = (select max(finished_at) from fuel.loads)") == (True,)
+    assert health("lag_minutes") == (None,)
+
+    # A clean run.
+    dbt("build")
+    db.query("update fuel.loads set finished_at = now() - interval '90 min'")
+    [(expected_unmapped,)] = db.query("select count(*) from reporting.v_unmapped_values")
+    assert expected_unmapped > 0
+    assert health(counts) == (0, 0, 0, expected_unmapped)
+    assert health("lag_minutes, round(readable_share_30d, 2)::text") == (90, "0.33")
+    assert db.query("select status, records_written from fuel.builds order by started_at desc limit 1") == [
+        ("success", 7)
+    ]
+    # This role may not install pg_trgm: the suggestion is worked out without it.
+    assert db.query("select count(*) from pg_extension where extname = 'pg_trgm'") == [(0,)]
+    assert db.query(
+        "select spelling, occurrences, suggested_value, csv_line from reporting.v_unmapped_values"
+        " where field = 'department'"
+    ) == [("SLAES.", 2, "Sales", "slaes,Sales")]
+
+    # Rejects and refused objects count for a day; a repaired record is no reject, a retry is no second object.
+    db.query("""
+        insert into fuel.loads (mode, object_key, started_at, finished_at, status) values
+            ('changes', 'bad', now() - interval '2 hours', now(), 'refused'),
+            ('changes', 'bad', now() - interval '1 hour', now(), 'refused'),
+            ('changes', 'worse', now() - interval '1 hour', now(), 'refused'),
+            ('changes', 'old', now() - interval '25 hours', now() - interval '25 hours', 'refused');
+        insert into fuel.load_rejects (load_id, position, reason, original) values
+            (1, 1, 'no id', ''), (1, 2, 'no id', ''), (1, 3, 'sanitised', ''), (5, 1, 'no id', '');
+    """)
+    assert health(counts) == (2, 2, 0, expected_unmapped)
+    assert health("lag_minutes") == (90,)
+
+    # The feed brings nothing new: the load's check moves on, the reports are as old until the next build.
+    db.query("update fuel.loads set checked_at = now() - interval '3 min' where load_id = 1")
+    assert health("extract(epoch from now() - last_load_at)::int / 60, lag_minutes") == (3, 90)
+
+    # A wrong edit of an alias CSV, and a new load: the build fails before it touches anything.
+    land(db, [fill(8)])
+    before = db.query("select id, xmin::text, ctid::text from fuel.records order by id")
+    last_build = health("last_build_at")
+    aliases.write_text(right + "slaes,Sails\n")
+    stopped = dbt("build", check=False)
+    assert stopped.returncode == 1
+    assert "line 4: 'Sails' is not in the list of values for department" in stopped.stdout
+    assert db.query("select id, xmin::text, ctid::text from fuel.records order by id") == before
+    assert health("last_build_at") == last_build
+    assert health(counts) == (2, 2, 1, expected_unmapped)
+    assert db.query("select status, failed from fuel.builds order by started_at desc limit 1") == [
+        ("error", 1)
+    ]

@@ -1,0 +1,216 @@
+"""One messy feed, built once: unmapped values, monthly spend, tests of typed quality, and what must not be shown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from demo import servers
+from tests.conftest import Database, Dbt, copy_project, fresh_database
+from tests.pipeline.landing import create_landing, land
+
+PHONES = ("0712345678", "+254 722 345 679", "254-733-345-680", "0744 345681")
+MESSAGE = "habari boss nimejaza"
+DEPARTMENTS = "alias,department\nsales,Sales\nlogistics,Logistics\nlogistcs,Logistics\n"
+
+
+def messy_feed() -> list[dict[str, Any]]:
+    departments = ["sales", "SALES", "Slaes", "slaes!", 'Spares, "tools"', "Zebra", "null.", "?!", None]
+    fuels = ["diesel", "petrol", "Dieseeeel oil", "xyz", None]
+    records: list[dict[str, Any]] = []
+    for number in range(200):
+        records.append(
+            {
+                "id": number,
+                "car": f"KCA {100 + number % 7}Q",
+                "driver": "J. Mwangi",
+                "department": departments[number % len(departments)],
+                "fuel_type": fuels[number % len(fuels)],
+                "litres": f"{30 + number % 11}.{number % 10}L",
+                "amount": f"KES {5000 + 37 * number}.{number % 100:02}",
+                "odometer": f"{50000 + 300 * (number // 7)} km",
+                # Around a month's end: 31 January 22:00 UTC is February in Nairobi.
+                "datetime": f"2026-{1 + number // 100:02}-{1 + number % 28:02}T22:00:00Z",
+                "deleted_at": "2026-03-01T00:00:00Z" if number % 50 == 0 else None,
+                "message": f"{MESSAGE} {PHONES[number % len(PHONES)]}",
+            }
+        )
+    for number, phone in enumerate(PHONES, start=1000):
+        records.append({
+            "id": number, "car": f"KCA 101Q {phone}", "driver": f"Otieno {phone}", "department": f"Yard {phone}",
+            "fuel_type": f"super {phone}", "litres": "20", "amount": "3600", "datetime": "2026-02-01T08:00:00Z",
+            "message": f"{MESSAGE} {phone}", "phone": phone, "from": phone,
+        })  # fmt: skip
+    records += [
+        {"id": 2001, "car": "KCA 101Q", "litres": "0", "amount": "free", "datetime": "2126-01-01T08:00:00Z"},
+        {"id": 2002, "litres": "many", "amount": "100", "odometer": "3,000,000 km"},
+    ]
+    return records
+
+
+@dataclass(frozen=True)
+class Built:
+    dbt: Dbt
+    db: Database
+    output: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def built(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    folder = tmp_path_factory.mktemp("reports")
+    with fresh_database(pg_server) as db:
+        create_landing(db)
+        db.query("insert into tracksolid.devices values ('1', 'KCA 101Q', 'CC1', 'Nairobi', true, now())")
+        land(db, messy_feed())
+        dbt = Dbt(copy_project(folder / "project"), db, folder / "target")
+        (dbt.project / "seeds" / "department_aliases.csv").write_text(DEPARTMENTS)
+        yield Built(dbt, db, dbt("build"))
+
+
+def test_monthly_spend_adds_up_to_the_fills(built: Built) -> None:
+    [(fills, litres, amount)] = built.db.query(
+        "select count(*), sum(litres), sum(amount_kes) from reporting.v_fuel_fills"
+    )
+    assert built.db.query(
+        "select sum(fills), sum(litres), sum(amount_kes) from reporting.v_fuel_spend_monthly"
+    ) == [(fills, litres, amount)]
+    # The same again by a plain loop over the fills.
+    expected: dict[Any, list[Any]] = {}
+    for month, department, centre, city, fuel, plate, amount_kes in built.db.query(
+        "select date_trunc('month', filled_at at time zone 'Africa/Nairobi')::date, department, cost_centre,"
+        " assigned_city, fuel_type, plate, amount_kes from reporting.v_fuel_fills"
+    ):
+        row = expected.setdefault((month, department, centre, city, fuel), [0, set(), Decimal(0)])
+        row[0] += 1
+        row[1] |= {plate} - {None}
+        row[2] += amount_kes or 0
+    shown = built.db.query(
+        "select month, department, cost_centre, assigned_city, fuel_type, fills, vehicles, amount_kes"
+        " from reporting.v_fuel_spend_monthly"
+    )
+    assert {row[:5]: row[5:] for row in shown} == {
+        key: (fills, len(plates), amount) for key, (fills, plates, amount) in expected.items()
+    }
+    assert len(shown) == len(expected) > 20
+
+
+def test_monthly_economy_is_a_ratio_of_sums(built: Built) -> None:
+    # Summed over a month, whatever the other columns: km and the litres burnt on them.
+    [(km, weighted)] = built.db.query(
+        "select sum(km), sum(km / km_per_litre) from reporting.v_fuel_spend_monthly where km > 0"
+    )
+    [(expected_km, expected_litres)] = built.db.query(
+        "select sum(distance_km), sum(interval_litres) from reporting.v_fuel_efficiency where is_valid"
+    )
+    assert km == expected_km > 0
+    assert abs(weighted - expected_litres) < expected_litres / 100
+
+
+def test_typed_quality_warns_and_keeps_the_rows(built: Built) -> None:
+    assert built.output.returncode == 0
+    kept = {
+        name: [row[0] for row in built.db.query(f"select id from fuel.{name} order by id")]
+        for name in (
+            "unreadable_litres", "unreadable_amount", "unrecognised_plate", "unreadable_time", "implausible_odometer",
+        )
+    }  # fmt: skip
+    assert kept["unreadable_litres"] == ["2001", "2002"]
+    assert kept["unreadable_amount"] == ["2001"]
+    assert kept["unrecognised_plate"] == ["2002"]
+    assert kept["unreadable_time"] == ["2001", "2002"]
+    assert "2002" in kept["implausible_odometer"]
+    assert built.db.query("select warned, status from fuel.builds") == [(5, "success")]
+
+
+def test_no_message_or_phone_number_in_reporting(built: Built) -> None:
+    columns = built.db.query(
+        "select attrelid::regclass::text, attname from pg_attribute where attnum > 0 and attrelid in"
+        " (select oid from pg_class where relnamespace = 'reporting'::regnamespace and relkind in ('v', 'r', 'm'))"
+    )
+    views = {view for view, _ in columns}
+    assert {"reporting.v_fuel_fills", "reporting.v_unmapped_values", "reporting.v_fuel_efficiency"} <= views
+    secrets = [MESSAGE.replace(" ", ""), *("".join(filter(str.isdigit, phone))[-8:] for phone in PHONES)]
+    for view, column in columns:
+        # Blanks and punctuation taken out, so that a number spaced otherwise is found too.
+        found = built.db.query(
+            f"select \"{column}\" from {view} where regexp_replace(\"{column}\"::text, '[^[:alnum:]]', '', 'g')"
+            " ~ any(%s)",
+            [secrets],
+        )
+        assert not found, f"{view}.{column}"
+    # The same scan does find them where they are: in the landing table.
+    assert built.db.query(
+        "select count(*) from fuel.records_raw where regexp_replace(raw::text, '[^[:alnum:]]', '', 'g') ~ any(%s)",
+        [secrets],
+    ) == [(204,)]
+
+
+def test_both_similarities_give_the_same_figure(built: Built) -> None:
+    pairs = [("slaes", "sales"), ("field sales", "sales"), ("", "sales"), ("a", "a"), ("über käse", "uber käse"),
+             ("head office 2", "head office"), ("transport", "transprot")]  # fmt: skip
+    values = ", ".join(f"('{left}', '{right}')" for left, right in pairs)
+    query = (
+        "select l, r, round({{ trigram_similarity('l', 'r') }}, 4) as by_extension,"
+        " round({{ plain_trigram_similarity('l', 'r') }}, 4) as plain from (values "
+        + values
+        + ") as pairs (l, r)"
+    )
+    built.dbt("compile", "--inline", query)
+    assert built.db.query("select count(*) from pg_extension where extname = 'pg_trgm'") == [(1,)]
+    shown = built.dbt("--quiet", "compile", "--inline", query).stdout
+    rows = built.db.query(shown[shown.index("select l") :])
+    assert len(rows) == len(pairs)
+    assert "similarity(l, r)" in shown
+    for left, right, by_extension, plain in rows:
+        assert by_extension == plain, (left, right)
+
+
+def test_pasting_the_lines_heals_history(built: Built) -> None:
+    db, dbt = built.db, built.dbt
+    waiting = db.query(
+        "select field, spelling, occurrences, amount_kes, suggested_value, csv_line from reporting.v_unmapped_values"
+    )
+    by_spelling = {(field, spelling): rest for field, spelling, *rest in waiting}
+    amounts = [row[3] for row in waiting]
+    assert amounts == sorted(amounts, reverse=True)
+    occurrences, amount, suggested, line = by_spelling["department", "Slaes"]
+    assert (suggested, line) == ("Sales", "slaes,Sales")
+    assert db.query(
+        "select count(*), sum(amount_kes) from reporting.v_fuel_fills where lower(department_raw) in ('slaes', 'slaes!')"
+    ) == [(occurrences, amount)]
+    assert by_spelling["department", "?!"][3] is None
+    before = dict(db.query("select id, xmin::text from fuel.records"))
+    concerned = {
+        row[0]
+        for row in db.query(
+            "select id from fuel.records where (department_raw is not null and department_raw <> '?!'"
+            " and lower(department_raw) <> 'sales') or (fuel_type_raw is not null and fuel_type is null)"
+        )
+    }
+
+    for field, file in (("department", "department_aliases.csv"), ("fuel_type", "fuel_type_aliases.csv")):
+        path = dbt.project / "seeds" / file
+        lines = [row[5] for row in waiting if row[0] == field and row[5]]
+        # Where nothing is alike the value is blank: the analyst fills it in.
+        blank = "Other" if field == "department" else "kerosene"
+        lines = [line + blank if line.endswith(",") else line for line in lines]
+        assert all(len(row) == 2 for row in csv.reader(io.StringIO("\n".join(lines))))
+        own = ["other,Other"] if field == "department" else []
+        path.write_text(path.read_text().rstrip("\n") + "\n" + "\n".join(lines + own) + "\n")
+    dbt("build")
+
+    assert db.query("select field, spelling from reporting.v_unmapped_values") == [("department", "?!")]
+    assert db.query(
+        "select distinct department from reporting.v_fuel_fills where lower(department_raw) in ('slaes', 'slaes!')"
+    ) == [("Sales",)]
+    after = dict(db.query("select id, xmin::text from fuel.records"))
+    changed = {id for id in after if after[id] != before[id]}
+    assert changed
+    assert changed <= concerned
