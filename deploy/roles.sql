@@ -20,8 +20,8 @@ begin
         if to_regrole(role_name) is null then
             execute format('create role %I nologin', role_name);
         end if;
-        -- To hand objects over to a role one must be a member of it; a superuser is anyway.
-        if not pg_has_role(current_user, role_name, 'member') then
+        -- To hand objects over to a role one must have its rights; since 16 its creator has not got them by himself.
+        if not pg_has_role(current_user, role_name, 'usage') then
             execute format('grant %I to current_user', role_name);
         end if;
     end loop;
