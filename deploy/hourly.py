@@ -214,6 +214,16 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             freshness(outcome, dbt or Dbt(state, readers))
 
 
+def explain(error: psycopg.OperationalError) -> tuple[int, str]:
+    """Exit code and words for a connection that failed: a wrong login is configuration, as for the loader."""
+    from loader.landing import WRONG_LOGIN
+
+    words = " ".join(str(error).split())
+    if any(phrase in words for phrase in WRONG_LOGIN):
+        return USAGE, f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {words}"
+    return UNREACHABLE, f"database unreachable: {words}"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run once; the exit code of the first step that failed.
 
@@ -236,7 +246,7 @@ def main(argv: list[str] | None = None) -> int:
         except Unusable as error:
             outcome.fail(USAGE, str(error))
         except psycopg.OperationalError as error:
-            outcome.fail(UNREACHABLE, f"database unreachable: {' '.join(str(error).split())}")
+            outcome.fail(*explain(error))
         except psycopg.Error as error:
             outcome.fail(1, f"database refused: {' '.join(str(error).split())}")
         except DbtStopped as error:

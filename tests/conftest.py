@@ -23,8 +23,9 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def pg_server() -> Iterator[servers.Postgres]:
-    """One PostgreSQL 18 for the session (each xdist worker has its own)."""
-    with servers.postgres() as server:
+    """One PostgreSQL for the session (per xdist worker): the wheel's 18, or FLEETFUEL_PG_BINDIR's."""
+    bindir = Path(os.environ.get("FLEETFUEL_PG_BINDIR", servers.WHEEL_BINDIR))
+    with servers.postgres(bindir=bindir) as server:
         yield server
 
 
