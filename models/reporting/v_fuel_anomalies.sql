@@ -5,13 +5,7 @@
     'economy_below_baseline', 'plate_unknown',
 ] %}
 
-with records as (
-
-    select * from {{ ref('records') }}
-
-),
-
-fill_intervals as (
+with fill_intervals as (
 
     select * from {{ ref('fill_intervals') }}
 
@@ -363,9 +357,16 @@ final as (
         findings.kes_at_risk,
         findings.explanation
     from findings
-    inner join records on findings.id = records.id
+    -- `offset 0`: a probe for each finding, not a join with all records.
+    cross join lateral (
+        select of_finding.department
+        from {{ ref('records') }} as of_finding
+        where
+            of_finding.id = findings.id
+            and of_finding.deleted_at is null and of_finding.absent_since is null
+        offset 0
+    ) as records
     inner join anomaly_rules on findings.rule = anomaly_rules.rule
-    where records.deleted_at is null and records.absent_since is null
 
 )
 
