@@ -103,7 +103,7 @@ class Feed:
     def add(
         self, position: int, id: str, raw: Raw | bytes, stamp: int | None, original: bytes | None
     ) -> None:
-        """Take a record, unless a newer one of its id is there already; `original` if `raw` is a repaired one."""
+        """Take a record unless a newer one of its id is there; `original` if `raw` is a repaired one."""
         slot = self.slots.setdefault(id, len(self.ids))
         if slot == len(self.ids):
             self.ids.append(id)

@@ -1,5 +1,6 @@
 """A database of the trigger-derived schema becomes a landing zone."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import json
@@ -89,7 +90,7 @@ def test_adopt(loader, old):
     assert catalogue(loader) == after
     assert len(loader.ledger()) == 1
 
-    loader.snapshot([*old.values()][:61] + [record(62, at=9, v="new")])
+    loader.snapshot([*[*old.values()][:61], record(62, at=9, v="new")])
     assert loader.live() == set(old)
     assert loader.rows()["62"]["v"] == "new"
 

@@ -1,5 +1,6 @@
 """The loader killed, cut off, kept waiting, locked out and misconfigured."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import json

@@ -1,5 +1,6 @@
 """Histories of the source, exported and delivered in whatever way, against a model of the source."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 from typing import Any
