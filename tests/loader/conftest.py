@@ -1,5 +1,6 @@
-"""What the loader's tests share: a feed in a real bucket, a loader in this process, and proxies that fail on demand."""
+"""What the loader's tests share: a loader in this process, and a bucket that fails on demand."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import http.client

@@ -1,5 +1,6 @@
 """Which version wins, what is written, and what a snapshot says about ids it lacks."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import itertools
