@@ -87,7 +87,7 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
         for ours, names in variables["tracksolid_columns"].items()
         if (name := next((each for each in names if each in stand), None))
     }
-    # Of `latest` only the order it makes within a plate: a tracker that stamps "last seen" must not cause a build.
+    # Of `latest` only the order within a plate: a tracker that stamps "last seen" must not cause a build.
     latest = columns.pop("latest", sql.SQL("null"))
     if "vehicle_number" not in columns:
         return None

@@ -19,6 +19,7 @@ from loader.settings import ConfigurationError, Settings
 log = logging.getLogger("loader")
 T = TypeVar("T")
 CHUNK = 1 << 20
+READ_TIMEOUT_SECONDS = 60.0
 
 
 class RefusedObject(Exception):
@@ -82,7 +83,7 @@ class Bucket:
                 s3={"addressing_style": "path"},
                 retries={"total_max_attempts": 1},  # retried here, downloads included
                 connect_timeout=10,
-                read_timeout=60,
+                read_timeout=READ_TIMEOUT_SECONDS,
                 response_checksum_validation="when_required",  # many S3-compatible servers know no newer ones
             ),
         )

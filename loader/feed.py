@@ -258,7 +258,7 @@ def _scan(feed: Feed, records: Sequence[Raw], repairs: _Repairs) -> None:
             id: Any = head.id
             if id.__class__ is int:
                 id = str(id)
-            elif not id or len(id) > 200:
+            if not id or len(id) > 200 or id.isspace():
                 raise msgspec.ValidationError  # to be looked at more closely
             stamp = None if head.updated_at is None else to_micros(head.updated_at)
             if head.deleted_at is not None:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,13 @@ def fresh_database(server: servers.Postgres) -> Iterator[Database]:
     finally:
         with server.connect(autocommit=True) as conn:
             conn.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_database() -> Iterator[Callable[[servers.Postgres], Database]]:
+    """Fresh, empty databases for one test, on whichever server."""
+    with contextlib.ExitStack() as stack:
+        yield lambda server: stack.enter_context(fresh_database(server))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@
 
 
 {#- Day first, as written in Kenya; only years 2000 to 2099, as written. A day its month does not have shows by
-    the month it would fall in. `offset 0` keeps each step computed once. -#}
+    the month it would fall in. `limit all` keeps each step computed once. -#}
 {% macro date_and_time(value) -%}
     (
         select
@@ -103,7 +103,7 @@
                         regexp_replace(
                             regexp_replace(
                                 typed,
-                                '^([0-9]{1,2})(?:st|nd|rd|th)?[-/. ]+([0-9]{1,2}|[a-z]{3,9})[-/., ]+([0-9]{4}|[0-9]{2})(?![0-9])',
+                                '^([0-9]{1,2})(?:st|nd|rd|th)?(?:[-/.]| +)([0-9]{1,2}|[a-z]{3,9})(?:[-/.]|[., ]+)([0-9]{4}|[0-9]{2})(?![0-9])',
                                 '\3-\2-\1'
                             ),
                             '^([a-z]{3,9})[. ]+([0-9]{1,2})(?:st|nd|rd|th)?,? +([0-9]{4})(?![0-9])',
@@ -117,11 +117,11 @@
                             btrim(translate(lower({{ clean_text(value) }}), e'\t\n\r', '   ')),
                             '^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +', ''
                         ) as typed
-                    offset 0
+                    limit all
                 ) as as_typed
-                offset 0
+                limit all
             ) as parts
-            offset 0
+            limit all
         ) as reading
     )
 {%- endmacro %}
