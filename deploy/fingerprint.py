@@ -94,12 +94,14 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
     query = sql.SQL(
         "select md5(concat_ws('/',"
         " (select max(load_id) from fuel.records_raw),"
-        " (select md5(string_agg(row({})::text, '' order by fuel.norm_plate({}::text), {})) from {}),"
+        " (select md5(string_agg(device, '' order by plate, latest, device)) from"
+        " (select row({})::text as device, {} as latest,"
+        " upper(regexp_replace({}::text, '[^[:alnum:]]', '', 'g')) as plate from {}) as devices),"
         " (now() at time zone 'Africa/Nairobi')::date))"
-    ).format(sql.SQL(", ").join(columns.values()), columns["vehicle_number"], latest, table)
+    ).format(sql.SQL(", ").join(columns.values()), latest, columns["vehicle_number"], table)
     try:
         return f"{project_digest()}/{','.join(readers)}/{scalar(conn, query)}"
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction):
+    except psycopg.errors.UndefinedTable:
         return None
 
 
