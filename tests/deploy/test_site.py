@@ -159,6 +159,10 @@ def test_page_opens_on_the_overview(built: Site, page: browser.Page) -> None:
     show(page, built, "overview")
     page.until("document.body.innerText.includes('What a fill is')", "the overview")
     page.until("document.querySelectorAll('table').length > 0", "its tables")
+    icons = (
+        "[...document.querySelectorAll('.menu-tree use')].filter(icon => icon.getBoundingClientRect().width)"
+    )
+    page.until(f"{icons}.length > 0", "the folders' icons")
 
 
 def test_search_finds_the_fills(built: Site, page: browser.Page) -> None:
