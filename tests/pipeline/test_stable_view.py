@@ -169,7 +169,7 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
     said = small.run("select b::varchar(9) as b from app.source_rows", {"b": "varchar(9)"})
     assert "app.above" in said
     assert "app.further" in said
-    assert "a does not exist" in said
+    assert 'column "a" does not exist' in said
     assert small.state() == before
 
     # Something that is no view: refused, named, nothing changed.
