@@ -17,7 +17,9 @@ def test_devices(database: Database, tmp_path: Path) -> None:
     run = InProcess(house.project, database, tmp_path / "target")
     role = f"{database.name}_dbt"
     house.query(f"create role {role} login; grant create on database {database.name} to {role}")
-    house.query(f"grant usage, create on schema fuel to {role}; grant select on all tables in schema fuel to {role}")
+    house.query(
+        f"grant usage, create on schema fuel to {role}; grant select on all tables in schema fuel to {role}"
+    )
     house.query(f"grant usage on schema tracksolid to {role}; grant select on tracksolid.devices to {role}")
 
     def devices() -> dict[str, tuple[object, ...]]:
@@ -32,12 +34,23 @@ def test_devices(database: Database, tmp_path: Path) -> None:
             patch.setattr(Database, "env", {**database.env, "PGUSER": role})
             success, said = run("build", "--select", "+v_fuel_fills")
         assert success, said
-        assert [row[:3] for row in house.query(fills)] == [("1", "KCA542Q", None), ("2", "KCB111A", None), ("3", None, None)]
+        assert [row[:3] for row in house.query(fills)] == [
+            ("1", "KCA542Q", None),
+            ("2", "KCB111A", None),
+            ("3", None, None),
+        ]
 
         # Several devices of one plate, spelled differently: the active one, of two active ones the latest.
         house.device("10", "KCA 542Q", is_active=False, updated_at="2026-03-01", cost_centre="old")
         house.device("11", "kca542q", is_active=True, updated_at="2026-01-01", cost_centre="first")
-        house.device("12", "K.C.A 542-Q", is_active=True, updated_at="2026-02-01", cost_centre="Field", assigned_city=" ")
+        house.device(
+            "12",
+            "K.C.A 542-Q",
+            is_active=True,
+            updated_at="2026-02-01",
+            cost_centre="Field",
+            assigned_city=" ",
+        )
         house.device("13", "KCA 542Q", cost_centre="neither")
         house.device("14", "KCB111A", cost_centre="CC2", assigned_city="Mombasa")
         house.device("15", None, is_active=True)
@@ -66,7 +79,9 @@ def test_devices(database: Database, tmp_path: Path) -> None:
 
         # Columns that only choose may be missing, or be called otherwise and have another type.
         house.query("alter table tracksolid.devices drop column is_active, add column status int default 1")
-        house.query("alter table tracksolid.devices drop column updated_at; update tracksolid.devices set status = 0 where imei <> '11'")
+        house.query(
+            "alter table tracksolid.devices drop column updated_at; update tracksolid.devices set status = 0 where imei <> '11'"
+        )
         assert run("run", "--select", "tracker_devices")[0]
         assert devices()["KCA542Q"] == ["11", "first", None]
 

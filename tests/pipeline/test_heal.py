@@ -70,7 +70,8 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         "    upper(plates.car) as shouted,\n    '{{ fingerprint }}'::text",
     )
     house.append(
-        "models/fuel/records.yml", "      - {name: shouted, data_type: text, description: The car in capitals.}\n"
+        "models/fuel/records.yml",
+        "      - {name: shouted, data_type: text, description: The car in capitals.}\n",
     )
     assert changed("--full-refresh") == everything
     assert (column("litres", "5"), column("shouted", "5")) == (7, "KCA 542Q")

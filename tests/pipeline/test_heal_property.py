@@ -16,11 +16,61 @@ from tests.pipeline.warehouse import InProcess, warehouse
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 
 # Anything may stand in a field: what people type, numbers, other JSON, nothing.
-CARS = ["KCA 542Q", "kca-542q", "KCB 111A (Isuzu)", "KCB111A/KCA542Q", "", None, 7, {"plate": "KCA 1A"}, ["KCA 542Q"], True]
-DEPARTMENTS = ["Logistcs", "LOGISTICS", "sales ", "Sales", "'; drop--", "ops", "null", "NA", "é\u202e", "x" * 900, None, 5, []]
+CARS = [
+    "KCA 542Q",
+    "kca-542q",
+    "KCB 111A (Isuzu)",
+    "KCB111A/KCA542Q",
+    "",
+    None,
+    7,
+    {"plate": "KCA 1A"},
+    ["KCA 542Q"],
+    True,
+]
+DEPARTMENTS = [
+    "Logistcs",
+    "LOGISTICS",
+    "sales ",
+    "Sales",
+    "'; drop--",
+    "ops",
+    "null",
+    "NA",
+    "é\u202e",
+    "x" * 900,
+    None,
+    5,
+    [],
+]
 FUELS = ["DISIEL", "diesel", "petrol", "Super'", "", None, 3.5, {"a": 1}]
-NUMBERS = ["45.5L", "1,234.50", "KES 8,190", "0", "-3", "9" * 40, 1e300, "1e400", "NaN", "", None, {}, 12, "0712 345 678"]
-TIMES = ["2026-11-01T07:42:00.000Z", "2026-02-31", "01/02/2026 10:00", 1767225600, "infinity", "", None, {}, "99999-01-01"]
+NUMBERS = [
+    "45.5L",
+    "1,234.50",
+    "KES 8,190",
+    "0",
+    "-3",
+    "9" * 40,
+    1e300,
+    "1e400",
+    "NaN",
+    "",
+    None,
+    {},
+    12,
+    "0712 345 678",
+]
+TIMES = [
+    "2026-11-01T07:42:00.000Z",
+    "2026-02-31",
+    "01/02/2026 10:00",
+    1767225600,
+    "infinity",
+    "",
+    None,
+    {},
+    "99999-01-01",
+]
 DRIVERS = ["J. Mwangi", "Otieno 0712345678", "+254 712 345 678", "", None, 712345678]
 FIELDS: dict[str, list[Any]] = {
     "car": CARS, "driver": DRIVERS, "department": DEPARTMENTS, "dept": DEPARTMENTS, "fuel_type": FUELS, "litres": NUMBERS,
@@ -42,7 +92,7 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
     # Two states of the code, each parsed once; a build with the other one is an edit of normalisers and field map.
     codes = [InProcess(house.project, database, tmp_path / "now")]
     codes[0].parse()
-    assert codes[0]("build", "--select", "+records") [0]
+    assert codes[0]("build", "--select", "+records")[0]
     house.edit("dbt_project.yml", "department: [department, dept]", "department: [dept, department]")
     house.edit("models/fuel/records.sql", "'odometer_number'", "'odometer_number + 1'")
     codes.append(InProcess(house.project, database, tmp_path / "edited"))
@@ -60,10 +110,15 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
             ("department_aliases", "department", DEPARTMENTS, ["Logistics", "Sales", "Operations"]),
             ("fuel_type_aliases", "fuel_type", FUELS, ["diesel", "petrol"]),
         ):
-            alias = dice.choice([s for s in spellings if isinstance(s, str) and s.strip()]).strip().lower()[:200]
+            alias = (
+                dice.choice([s for s in spellings if isinstance(s, str) and s.strip()]).strip().lower()[:200]
+            )
             house.query(f"delete from fuel.{table} where lower(alias) = %s", (alias,))
             if dice.random() < 0.7:
-                house.query(f"insert into fuel.{table} (alias, {column}) values (%s, %s)", (alias, dice.choice(values)))
+                house.query(
+                    f"insert into fuel.{table} (alias, {column}) values (%s, %s)",
+                    (alias, dice.choice(values)),
+                )
 
     events: list[Callable[[], None]] = [load, load, aliases, aliases]
     now = 0
@@ -74,7 +129,9 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
         if dice.random() < 0.15 or step == 1:
             now = 1 - now
             assert codes[now]("build", "--select", "resource_type:function")[0]
-        compiled = house.project.parent / ("edited" if now else "now") / "compiled/fleetfuel/models/fuel/records.sql"
+        compiled = (
+            house.project.parent / ("edited" if now else "now") / "compiled/fleetfuel/models/fuel/records.sql"
+        )
         succeeded, said = codes[now]("run", "--select", "records")
         assert succeeded, said
         sql = compiled.read_text()

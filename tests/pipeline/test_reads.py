@@ -79,7 +79,9 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
     house = warehouse(database, tmp_path)
     reader = f"{database.name}_reader"
     house.query(f"create role {reader} nologin")
-    house.land({str(i): {"department": "Acounts" if i % 3 else "Sales", "odometer": 1000 + i} for i in range(200)})
+    house.land(
+        {str(i): {"department": "Acounts" if i % 3 else "Sales", "odometer": 1000 + i} for i in range(200)}
+    )
     house.build("--select", "+v_fuel_fills", "+v_fuel_efficiency")
     house.query(
         "create view public.foreign_view as select id, amount_kes * 2 as double from reporting.v_fuel_fills;"
@@ -93,20 +95,39 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
 
     def alias_edit_and_load() -> None:
         house.append("seeds/department_aliases.csv", "accounts,Accounts\nacounts,Accounts\n")
-        house.land({"7": {"amount": "1"}, "200": {}, "201": {"deleted_at": "2026-01-01T00:00:00Z"}}, absent=("8",))
+        house.land(
+            {"7": {"amount": "1"}, "200": {}, "201": {"deleted_at": "2026-01-01T00:00:00Z"}}, absent=("8",)
+        )
 
     def normaliser_edit_and_new_column() -> None:
         house.edit("models/fuel/records.sql", "'amount_number', 14, 2", "'(amount_number + 1)', 14, 2")
-        house.edit("models/fuel/records.sql", "    '{{ fingerprint }}'::text", "    1 as one,\n    '{{ fingerprint }}'::text")
-        house.append("models/fuel/records.yml", "      - {name: one, data_type: integer, description: One.}\n")
+        house.edit(
+            "models/fuel/records.sql",
+            "    '{{ fingerprint }}'::text",
+            "    1 as one,\n    '{{ fingerprint }}'::text",
+        )
+        house.append(
+            "models/fuel/records.yml", "      - {name: one, data_type: integer, description: One.}\n"
+        )
 
     def view_edit() -> None:
-        house.edit("models/reporting/v_fuel_fills.sql", "    tracker_devices.imei\n", "    tracker_devices.imei,\n    1 as one\n")
-        house.append("models/reporting/v_fuel_fills.yml", "      - {name: one, data_type: integer, description: One.}\n")
+        house.edit(
+            "models/reporting/v_fuel_fills.sql",
+            "    tracker_devices.imei\n",
+            "    tracker_devices.imei,\n    1 as one\n",
+        )
+        house.append(
+            "models/reporting/v_fuel_fills.yml",
+            "      - {name: one, data_type: integer, description: One.}\n",
+        )
 
     def incompatible_view_edit() -> None:
         house.edit("models/reporting/v_fuel_fills.sql", ",\n    1 as one\n", "\n")
-        house.edit("models/reporting/v_fuel_fills.yml", "      - {name: one, data_type: integer, description: One.}\n", "")
+        house.edit(
+            "models/reporting/v_fuel_fills.yml",
+            "      - {name: one, data_type: integer, description: One.}\n",
+            "",
+        )
 
     try:
         for edit, arguments in (

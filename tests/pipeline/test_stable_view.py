@@ -50,7 +50,11 @@ class Small:
         self.project = folder / "project"
         (self.project / "macros").mkdir(parents=True)
         (self.project / "models").mkdir()
-        for name in ("materializations/stable_view.sql", "materializations/persist_docs.sql", "generate_schema_name.sql"):
+        for name in (
+            "materializations/stable_view.sql",
+            "materializations/persist_docs.sql",
+            "generate_schema_name.sql",
+        ):
             shutil.copy(ROOT / "macros" / name, self.project / "macros")
         shutil.copy(ROOT / "profiles.yml", self.project)
         (self.project / "dbt_project.yml").write_text(PROJECT)
@@ -60,11 +64,23 @@ class Small:
         )
         self.dbt = InProcess(self.project, database, folder / "target")
 
-    def run(self, sql: str, columns: dict[str, str], *, config: str = "", description: str = "One", command: str = "run") -> str:
+    def run(
+        self,
+        sql: str,
+        columns: dict[str, str],
+        *,
+        config: str = "",
+        description: str = "One",
+        command: str = "run",
+    ) -> str:
         """Write the model and run it; what went wrong, or an empty text."""
         (self.project / "models/v.sql").write_text(MODEL.format(sql=sql, config=config))
-        lines = [f"      - {{name: {n}, data_type: {t}, description: Column {n}}}" for n, t in columns.items()]
-        (self.project / "models/v.yml").write_text(YML.format(columns="\n".join(lines), description=description))
+        lines = [
+            f"      - {{name: {n}, data_type: {t}, description: Column {n}}}" for n, t in columns.items()
+        ]
+        (self.project / "models/v.yml").write_text(
+            YML.format(columns="\n".join(lines), description=description)
+        )
         self.success, said = self.dbt(command, *(["--full-refresh"] if command == "run" else []))
         return "" if self.success else said
 
@@ -107,12 +123,16 @@ def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> N
 
     # Created, with contract, grants and comments; the unit test and the catalogue know it.
     assert small.run(SELECT_A, A, config=grants, command="build") == ""
-    assert small.query("select obj_description('app.v'::regclass), col_description('app.v'::regclass, 1)") == [("One", "Column a")]
+    assert small.query(
+        "select obj_description('app.v'::regclass), col_description('app.v'::regclass, 1)"
+    ) == [("One", "Column a")]
     assert small.dbt("docs", "generate")[0]
     assert "model.small.v" in json.loads((small.dbt.target / "catalog.json").read_text())["nodes"]
 
     # Unchanged: nothing is written, although --full-refresh is given. Views built on it are not our business.
-    small.query(f"create view app.foreign_view as select a + 1 as b from app.v; grant select on app.foreign_view to {other}")
+    small.query(
+        f"create view app.foreign_view as select a + 1 as b from app.v; grant select on app.foreign_view to {other}"
+    )
     before = small.state()
     assert small.run(SELECT_A, A, config=grants) == ""
     assert small.state() == before
@@ -126,7 +146,15 @@ def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> N
 
     # Another SQL, one more column, another comment, other grantees: in place.
     two = {"a": "integer", "b": "text"}
-    assert small.run("select a, b from app.source_rows where a > 0", two, description="Two", config=grants.replace(reader, other)) == ""
+    assert (
+        small.run(
+            "select a, b from app.source_rows where a > 0",
+            two,
+            description="Two",
+            config=grants.replace(reader, other),
+        )
+        == ""
+    )
     changed = {row[0]: row for row in small.state()}
     assert [row[1] for row in changed.values()] == [row[1] for row in before]
     assert changed["foreign_view"] == after[0]
@@ -142,7 +170,10 @@ def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> N
 
 def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) -> None:
     reader, owner = roles
-    assert small.run("select a, b, 1 as c from app.source_rows", {"a": "integer", "b": "text", "c": "integer"}) == ""
+    assert (
+        small.run("select a, b, 1 as c from app.source_rows", {"a": "integer", "b": "text", "c": "integer"})
+        == ""
+    )
     small.query(
         f"""
         grant select on app.v to {reader};
@@ -154,12 +185,17 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
         alter view app.further owner to {owner};
         """
     )
-    kept = "select relname, relacl::text, reloptions, relowner::regrole::text, obj_description(oid), " \
+    kept = (
+        "select relname, relacl::text, reloptions, relowner::regrole::text, obj_description(oid), "
         "col_description(oid, 2) from pg_class where relname in ('above', 'further') order by 1"
+    )
     before = small.query(kept)
 
     # A column goes, another one is retyped: the views that do not use it are created anew as they were.
-    assert small.run("select a, b::varchar(9) as b from app.source_rows", {"a": "integer", "b": "varchar(9)"}) == ""
+    assert (
+        small.run("select a, b::varchar(9) as b from app.source_rows", {"a": "integer", "b": "varchar(9)"})
+        == ""
+    )
     assert small.query(kept) == before
     assert small.query("select * from app.further") == [(1, "It's")]
     assert small.query(f"select has_table_privilege('{reader}', 'app.v', 'select')") == [(True,)]
@@ -200,7 +236,7 @@ def test_wrong_models_leave_everything_standing(small: Small) -> None:
 def test_hooks_run_in_and_out_of_the_transaction(small: Small) -> None:
     small.query("create table app.hooks (hook text, transaction_id bigint default txid_current())")
     insert = "insert into app.hooks values ('{}')".format
-    hooks = f""", pre_hook="{insert('1 in')}", post_hook=["{insert('2 in')}", after_commit("{insert('3 out')}")]"""
+    hooks = f""", pre_hook="{insert("1 in")}", post_hook=["{insert("2 in")}", after_commit("{insert("3 out")}")]"""
     for _ in ("create", "unchanged"):
         assert small.run(SELECT_A, A, config=hooks) == ""
         ran = small.query("select hook, transaction_id from app.hooks order by hook")
@@ -214,7 +250,9 @@ def test_a_long_reader_delays_the_change_and_nobody_else(small: Small) -> None:
     said: list[str] = []
     with small.database.connect() as reader, small.database.connect(autocommit=True) as others:
         reader.execute("select * from app.v")  # and its transaction goes on
-        change = threading.Thread(target=lambda: said.append(small.run("select a + 1 as a from app.source_rows", A)))
+        change = threading.Thread(
+            target=lambda: said.append(small.run("select a + 1 as a from app.source_rows", A))
+        )
         change.start()
         deadline = time.monotonic() + 60
         attempts = 0
