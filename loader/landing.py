@@ -56,7 +56,8 @@ insert into fuel.load_rejects (load_id, position, id, reason, original)
 values (%(load_id)s, %(position)s, %(id)s, %(reason)s, %(original)s)
 """
 HOLDER = """
-select format('%%s (database session %%s, role %%s)', activity.application_name, activity.pid, activity.usename)
+select
+    format('%%s (database session %%s, role %%s)', activity.application_name, activity.pid, activity.usename)
 from pg_locks as locks
 inner join pg_stat_activity as activity on locks.pid = activity.pid
 inner join pg_database as here on locks.database = here.oid and here.datname = current_database()
