@@ -272,6 +272,12 @@ def test_database_url(loader, monkeypatch):
     assert set(loader.rows()) == {"1"}
 
 
+def test_a_host_in_the_environment_wins_over_a_url_in_dotenv(loader):
+    (loader.folder / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/nowhere\n")
+    loader.land([record(1)])
+    assert set(loader.rows()) == {"1"}
+
+
 def test_json_log(loader):
     loader.bucket.put(LATEST, b"[")
     loader.delta("2026-11-01T00-00-00Z.json", [record(1), {}])
