@@ -22,7 +22,7 @@
     'department_raw': ('department', function('canon_department')),
     'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
 } %}
-{#- Which rows are stale is asked first, so that the planner sees plain values and reaches them through indexes. -#}
+{#- Which rows are stale is asked first: the planner then sees plain values, and reaches them through indexes. -#}
 {%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 
@@ -49,7 +49,7 @@ stale_records as not materialized (
 
 ),
 
--- People type the same few spellings again and again: each is looked up once. `offset 0` keeps the planner from
+-- People type the same few spellings again and again: each is looked up once. `limit all offset 0` keeps the planner from
 -- evaluating an expression twice by merging the steps. What is indexed is cut to what an index entry holds.
 plates as materialized (
 
@@ -72,7 +72,7 @@ departments as materialized (
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as department_raw
         from (select distinct {{ feed_text('department') }} as typed from stale_records) as spellings
-        offset 0
+        limit all offset 0
     ) as masked
 
 ),
@@ -88,7 +88,7 @@ fuel_types as materialized (
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as fuel_type_raw
         from (select distinct {{ feed_text('fuel_type') }} as typed from stale_records) as spellings
-        offset 0
+        limit all offset 0
     ) as masked
 
 ),
@@ -101,10 +101,11 @@ field_texts as (
         load_id,
         loaded_at,
         {%- for column in var('feed_fields') %}
-        {{ feed_text(column) }} as {{ column }}_text{{ ',' if not loop.last }}
+        {{ feed_text(column) }} as {{ column }}_text
+        {{- ',' if not loop.last }}
         {%- endfor %}
     from stale_records
-    offset 0
+    limit all offset 0
 
 ),
 
@@ -120,7 +121,7 @@ parsed as (
         {{ parse_timestamp('updated_at_text') }} as updated_at,
         {{ parse_timestamp('deleted_at_text') }} as deleted_at
     from field_texts
-    offset 0
+    limit all offset 0
 
 ),
 
@@ -132,7 +133,7 @@ measured as (
         {{ number_or_null('amount_number', 14, 2) }} as amount_kes,
         {{ number_or_null('odometer_number', 12, 1) }} as odometer_km
     from parsed
-    offset 0
+    limit all offset 0
 
 )
 

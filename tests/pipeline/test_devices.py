@@ -1,4 +1,4 @@
-"""fuel.tracker_devices: one row per plate whatever the tracker's table holds, and a clear message if it cannot."""
+"""fuel.tracker_devices: one row per plate whatever the tracker's table holds, or a clear message."""
 
 from __future__ import annotations
 
@@ -59,10 +59,14 @@ def test_devices(database: Database, tmp_path: Path) -> None:
         house.device("18", "KZZ 999Z")
         assert run("run", "--select", "tracker_devices")[0]
         assert devices() == {
-            "KCA542Q": ["12", "Field", None], "KCB111A": ["14", "CC2", "Mombasa"], "KZZ999Z": ["18", None, None],
+            "KCA542Q": ["12", "Field", None],
+            "KCB111A": ["14", "CC2", "Mombasa"],
+            "KZZ999Z": ["18", None, None],
         }  # fmt: skip
         assert house.query(fills) == [
-            ("1", "KCA542Q", "12", "Field", None), ("2", "KCB111A", "14", "CC2", "Mombasa"), ("3", None, None, None, None),
+            ("1", "KCA542Q", "12", "Field", None),
+            ("2", "KCB111A", "14", "CC2", "Mombasa"),
+            ("3", None, None, None, None),
         ]  # fmt: skip
 
         # Only rows that differ are written, plates that vanish go; the table stays the same one.
@@ -80,7 +84,8 @@ def test_devices(database: Database, tmp_path: Path) -> None:
         # Columns that only choose may be missing, or be called otherwise and have another type.
         house.query("alter table tracksolid.devices drop column is_active, add column status int default 1")
         house.query(
-            "alter table tracksolid.devices drop column updated_at; update tracksolid.devices set status = 0 where imei <> '11'"
+            "alter table tracksolid.devices drop column updated_at;"
+            "update tracksolid.devices set status = 0 where imei <> '11'"
         )
         assert run("run", "--select", "tracker_devices")[0]
         assert devices()["KCA542Q"] == ["11", "first", None]

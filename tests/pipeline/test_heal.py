@@ -1,4 +1,4 @@
-"""fuel.records heals: after any edit and one `dbt build` it equals a build from nothing, and no other row is written."""
+"""fuel.records heals: after any edit and one `dbt build` it equals a build from nothing."""
 
 from __future__ import annotations
 

@@ -73,8 +73,10 @@ TIMES = [
 ]
 DRIVERS = ["J. Mwangi", "Otieno 0712345678", "+254 712 345 678", "", None, 712345678]
 FIELDS: dict[str, list[Any]] = {
-    "car": CARS, "driver": DRIVERS, "department": DEPARTMENTS, "dept": DEPARTMENTS, "fuel_type": FUELS, "litres": NUMBERS,
-    "amount": NUMBERS, "odometer": NUMBERS, "quantity": NUMBERS, "datetime": TIMES, "created_at": TIMES, "updated_at": TIMES,
+    "car": CARS, "driver": DRIVERS, "department": DEPARTMENTS, "dept": DEPARTMENTS, "fuel_type": FUELS,
+    "litres": NUMBERS,
+    "amount": NUMBERS, "odometer": NUMBERS, "quantity": NUMBERS, "datetime": TIMES,
+    "created_at": TIMES, "updated_at": TIMES,
     "deleted_at": [None, None, None, *TIMES],
 }  # fmt: skip
 
@@ -82,14 +84,17 @@ DIFFERENCE = """
 with wanted as ({sql}), stored as (select {columns} from fuel.records)
 (table wanted except all table stored) union all (table stored except all table wanted)
 """
-COLUMNS = "select string_agg(attname, ', ' order by attnum) from pg_attribute where attrelid = 'fuel.records'::regclass and attnum > 0"
+COLUMNS = """
+select string_agg(attname, ', ' order by attnum) from pg_attribute
+where attrelid = 'fuel.records'::regclass and attnum > 0
+"""
 
 
 def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Path) -> None:
-    """Each build heals hundreds of histories at once: every record has its own. Aliases change in the database, as seeds do."""
+    """Each build heals hundreds of histories at once: every record has its own."""
     house = warehouse(database, tmp_path)
     dice = random.Random(4)
-    # Two states of the code, each parsed once; a build with the other one is an edit of normalisers and field map.
+    # Two states of the code, each parsed once; changing over is an edit of a normaliser and of the field map.
     codes = [InProcess(house.project, database, tmp_path / "now")]
     codes[0].parse()
     assert codes[0]("build", "--select", "+records")[0]

@@ -15,7 +15,7 @@ from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, Warehouse, warehouse
 
 READS = (
-    "select count(*), sum(amount_kes), array_agg(distinct department order by department) from reporting.v_fuel_fills",
+    "select count(*), sum(amount_kes), array_agg(distinct department) from reporting.v_fuel_fills",
     "select count(*), count(distinct plate) from reporting.v_fuel_efficiency",
     "select count(*), sum(double) from public.foreign_view",
 )
@@ -89,7 +89,8 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
     )
     standing = (
         "select oid, relname, relacl::text from pg_class where oid in ('public.foreign_view'::regclass, "
-        "'reporting.v_fuel_fills'::regclass, 'reporting.v_fuel_efficiency'::regclass, 'fuel.records'::regclass) order by 2"
+        "'reporting.v_fuel_fills'::regclass, 'reporting.v_fuel_efficiency'::regclass, "
+        "'fuel.records'::regclass) order by 2"
     )
     before = house.query(standing)
 
@@ -146,7 +147,7 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
                 assert readers.seen[which] <= set(states[which]), f"a half state during {edit.__name__}"
         assert house.query(standing) == before
 
-        # A column goes, which cannot be done in place: readers still see no error, and the foreign view stays readable.
+        # A column goes, which cannot be done in place: no reader sees an error, the foreign view stays.
         incompatible_view_edit()
         with Readers(database).reading() as readers:
             house.build("--select", "v_fuel_fills")
@@ -166,7 +167,7 @@ def test_nothing_to_do_costs_the_same_whatever_the_history(database: Database, t
     assert succeeded, said
 
     def work(house: Warehouse) -> tuple[int, int, int]:
-        """Sequential scans, rows written and pages touched in the two tables by one run with nothing to do."""
+        """Sequential scans, rows written and pages touched by one run with nothing to do."""
         before = house.query(WORK)[0]
         assert run("run", "--select", "records", "v_fuel_fills")[0]
         house.query("select pg_stat_force_next_flush()")
