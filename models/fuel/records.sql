@@ -22,7 +22,7 @@
     'department_raw': ('department', function('canon_department')),
     'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
 } %}
-{#- Which rows are stale is asked first: the planner then sees plain values, and reaches them through indexes. -#}
+{#- Which rows are stale is asked first: the planner then sees plain values. -#}
 {%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 
@@ -49,8 +49,9 @@ stale_records as not materialized (
 
 ),
 
--- People type the same few spellings again and again: each is looked up once. `limit all offset 0` keeps the planner from
--- evaluating an expression twice by merging the steps. What is indexed is cut to what an index entry holds.
+-- People type the same few spellings again and again: each is looked up once. `limit all offset 0` keeps the
+-- planner from merging the steps, which would evaluate an expression each time it is used. What is indexed is cut
+-- to what an index entry holds.
 plates as materialized (
 
     select
@@ -99,10 +100,9 @@ field_texts as (
         id,
         absent_since,
         load_id,
-        loaded_at,
-        {%- for column in var('feed_fields') %}
+        loaded_at
+        {%- for column in var('feed_fields') %},
         {{ feed_text(column) }} as {{ column }}_text
-        {{- ',' if not loop.last }}
         {%- endfor %}
     from stale_records
     limit all offset 0

@@ -31,4 +31,6 @@ select distinct on (plate)
     assigned_city
 from devices
 where plate is not null
-order by plate asc, is_active desc nulls last, latest desc nulls last, imei asc, cost_centre asc, assigned_city asc
+order by
+    plate asc, is_active desc nulls last, latest desc nulls last,
+    imei asc, cost_centre asc, assigned_city asc

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Database
+from tests.conftest import ROOT, Database
 from tests.pipeline.warehouse import InProcess, warehouse
 
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
@@ -146,3 +146,30 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
             different = house.query(DIFFERENCE.format(sql=full_sql[now], columns=columns))
             assert different == [], f"step {step}: {json.dumps(different[:3], default=str)}"
     assert set(full_sql) == {0, 1}
+
+
+def test_the_fingerprint_covers_every_macro_of_the_model(database: Database, tmp_path: Path) -> None:
+    """A macro that decides what a row looks like, but not its fingerprint, would leave old rows as they were."""
+    run = InProcess(ROOT, database, tmp_path / "target")
+    run.parse()
+    macros = {
+        node: {
+            name.removeprefix("macro.fleetfuel.")
+            for name in depends_on
+            if name.startswith("macro.fleetfuel.")
+        }
+        for node, depends_on in (
+            ("model", run.manifest.nodes["model.fleetfuel.records"].depends_on.macros),
+            ("fingerprint", run.manifest.macros["macro.fleetfuel.records_fingerprint"].depends_on.macros),
+        )
+    }
+    about_which_rows = {
+        "records_fingerprint",
+        "staleness",
+        "stale_spellings_condition",
+        "analyze_if_much_changed",
+    }
+    assert macros["fingerprint"] >= macros["model"] - about_which_rows - {"get_incremental_upsert_sql"}
+    functions = {name.rsplit(".", 1)[1] for name in run.manifest.nodes["model.fleetfuel.records"].depends_on.nodes
+                 if name.startswith("function.")}  # fmt: skip
+    assert macros["fingerprint"] >= functions
