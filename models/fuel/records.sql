@@ -32,7 +32,7 @@ with raw_records as (
 
 ),
 
--- Read twice, for the rows and for their distinct spellings: better than a copy of all raw rows on disk.
+-- Read again for the distinct spellings: better than a copy of all raw rows on disk.
 stale_records as not materialized (
 
     select * from raw_records
@@ -50,8 +50,8 @@ stale_records as not materialized (
 ),
 
 -- People type the same few spellings again and again: each is looked up once. `limit all offset 0` keeps the
--- planner from merging the steps, which would evaluate an expression each time it is used. What is indexed is cut
--- to what an index entry holds.
+-- planner from merging the steps, which would evaluate an expression each time it is used.
+-- What is indexed is cut to what an index entry holds.
 plates as materialized (
 
     select
@@ -100,10 +100,18 @@ field_texts as (
         id,
         absent_since,
         load_id,
-        loaded_at
-        {%- for column in var('feed_fields') %},
-        {{ feed_text(column) }} as {{ column }}_text
-        {%- endfor %}
+        loaded_at,
+        {{ feed_text('car') }} as car_text,
+        {{ feed_text('driver') }} as driver_text,
+        {{ feed_text('department') }} as department_text,
+        {{ feed_text('fuel_type') }} as fuel_type_text,
+        {{ feed_text('litres') }} as litres_text,
+        {{ feed_text('amount') }} as amount_text,
+        {{ feed_text('odometer') }} as odometer_text,
+        {{ feed_text('filled_at') }} as filled_at_text,
+        {{ feed_text('created_at') }} as created_at_text,
+        {{ feed_text('updated_at') }} as updated_at_text,
+        {{ feed_text('deleted_at') }} as deleted_at_text
     from stale_records
     limit all offset 0
 
