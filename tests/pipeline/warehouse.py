@@ -26,6 +26,11 @@ RECORD = {
     "updated_at": "2026-11-01T07:45:10.000Z",
     "deleted_at": None,
 }
+# Few lines, so that the tests know what is in them.
+ALIASES = {
+    "department_aliases.csv": "alias,department\nlogistics,Logistics\nlogistcs,Logistics\nsales,Sales\n",
+    "fuel_type_aliases.csv": "alias,fuel_type\ndiesel,diesel\npetrol,petrol\n",
+}
 # Everything of a table but where its rows lie.
 ROWS = "select to_jsonb(t) from {} as t order by to_jsonb(t)::text"
 VERSIONS = "select {key}, xmin::text, ctid::text from {table}"
@@ -99,6 +104,8 @@ class Warehouse:
 def warehouse(database: Database, folder: Path) -> Warehouse:
     """A fresh copy of the project on `database`, which gets empty landing tables."""
     project = copy_project(folder / "project")
+    for name, lines in ALIASES.items():
+        (project / "seeds" / name).write_text(lines)
     database.query(LANDING)  # type: ignore[arg-type]
     return Warehouse(project, database, Dbt(project, database, folder / "target"))
 
