@@ -69,7 +69,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         "    '{{ fingerprint }}'::text",
         "    upper(plates.car) as shouted,\n    '{{ fingerprint }}'::text",
     )
-    house.append(
+    house.add_column(
         "models/fuel/records.yml",
         "      - {name: shouted, data_type: text, description: The car in capitals.}\n",
     )

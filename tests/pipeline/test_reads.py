@@ -107,7 +107,7 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
             "    '{{ fingerprint }}'::text",
             "    1 as one,\n    '{{ fingerprint }}'::text",
         )
-        house.append(
+        house.add_column(
             "models/fuel/records.yml", "      - {name: one, data_type: integer, description: One.}\n"
         )
 
@@ -117,7 +117,7 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
             "    tracker_devices.imei\n",
             "    tracker_devices.imei,\n    1 as one\n",
         )
-        house.append(
+        house.add_column(
             "models/reporting/v_fuel_fills.yml",
             "      - {name: one, data_type: integer, description: One.}\n",
         )

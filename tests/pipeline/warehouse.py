@@ -95,6 +95,10 @@ class Warehouse:
         assert old in text, f"{old!r} is not in {path}"
         file.write_text(text.replace(old, new, 1))
 
+    def add_column(self, path: str, column: str) -> None:
+        """Add a column at the end of those in a model's yml, before its unit tests."""
+        self.edit(path, "\nunit_tests:", f"{column}\nunit_tests:")
+
     def append(self, path: str, text: str) -> None:
         """Add lines at the end of a file of the project."""
         file = self.project / path
