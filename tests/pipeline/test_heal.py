@@ -1,4 +1,4 @@
-"""fuel.records heals: after any edit and one `dbt build` it equals a build from nothing, and no other row is written."""
+"""fuel.records heals: after any edit and one `dbt build` it equals a build from nothing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         "    '{{ fingerprint }}'::text",
         "    upper(plates.car) as shouted,\n    '{{ fingerprint }}'::text",
     )
-    house.append(
+    house.add_column(
         "models/fuel/records.yml",
         "      - {name: shouted, data_type: text, description: The car in capitals.}\n",
     )

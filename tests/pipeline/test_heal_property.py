@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Database
+from tests.conftest import ROOT, Database
 from tests.pipeline.warehouse import InProcess, warehouse
 
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
@@ -73,8 +73,10 @@ TIMES = [
 ]
 DRIVERS = ["J. Mwangi", "Otieno 0712345678", "+254 712 345 678", "", None, 712345678]
 FIELDS: dict[str, list[Any]] = {
-    "car": CARS, "driver": DRIVERS, "department": DEPARTMENTS, "dept": DEPARTMENTS, "fuel_type": FUELS, "litres": NUMBERS,
-    "amount": NUMBERS, "odometer": NUMBERS, "quantity": NUMBERS, "datetime": TIMES, "created_at": TIMES, "updated_at": TIMES,
+    "car": CARS, "driver": DRIVERS, "department": DEPARTMENTS, "dept": DEPARTMENTS, "fuel_type": FUELS,
+    "litres": NUMBERS,
+    "amount": NUMBERS, "odometer": NUMBERS, "quantity": NUMBERS, "datetime": TIMES,
+    "created_at": TIMES, "updated_at": TIMES,
     "deleted_at": [None, None, None, *TIMES],
 }  # fmt: skip
 
@@ -82,17 +84,20 @@ DIFFERENCE = """
 with wanted as ({sql}), stored as (select {columns} from fuel.records)
 (table wanted except all table stored) union all (table stored except all table wanted)
 """
-COLUMNS = "select string_agg(attname, ', ' order by attnum) from pg_attribute where attrelid = 'fuel.records'::regclass and attnum > 0"
+COLUMNS = """
+select string_agg(attname, ', ' order by attnum) from pg_attribute
+where attrelid = 'fuel.records'::regclass and attnum > 0
+"""
 
 
 def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Path) -> None:
-    """Each build heals hundreds of histories at once: every record has its own. Aliases change in the database, as seeds do."""
+    """Each build heals hundreds of histories at once: every record has its own."""
     house = warehouse(database, tmp_path)
     dice = random.Random(4)
-    # Two states of the code, each parsed once; a build with the other one is an edit of normalisers and field map.
+    # Two states of the code, each parsed once; changing over is an edit of a normaliser and of the field map.
     codes = [InProcess(house.project, database, tmp_path / "now")]
     codes[0].parse()
-    assert codes[0]("build", "--select", "+records")[0]
+    assert codes[0]("build", "--indirect-selection=cautious", "--select", "+records")[0]
     house.edit("dbt_project.yml", "department: [department, dept]", "department: [dept, department]")
     house.edit("models/fuel/records.sql", "'odometer_number'", "'odometer_number + 1'")
     codes.append(InProcess(house.project, database, tmp_path / "edited"))
@@ -128,7 +133,9 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
             event()
         if dice.random() < 0.15 or step == 1:
             now = 1 - now
-            assert codes[now]("build", "--select", "resource_type:function")[0]
+            assert codes[now]("build", "--indirect-selection=cautious", "--select", "resource_type:function")[
+                0
+            ]
         compiled = (
             house.project.parent / ("edited" if now else "now") / "compiled/fleetfuel/models/fuel/records.sql"
         )
@@ -141,3 +148,31 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
             different = house.query(DIFFERENCE.format(sql=full_sql[now], columns=columns))
             assert different == [], f"step {step}: {json.dumps(different[:3], default=str)}"
     assert set(full_sql) == {0, 1}
+
+
+def test_the_fingerprint_covers_every_macro_of_the_model(database: Database, tmp_path: Path) -> None:
+    """A macro missing in the fingerprint could be edited without old rows noticing."""
+    run = InProcess(ROOT, database, tmp_path / "target")
+    run.parse()
+    macros = {
+        node: {
+            name.removeprefix("macro.fleetfuel.")
+            for name in depends_on
+            if name.startswith("macro.fleetfuel.")
+        }
+        for node, depends_on in (
+            ("model", run.manifest.nodes["model.fleetfuel.records"].depends_on.macros),
+            ("fingerprint", run.manifest.macros["macro.fleetfuel.records_fingerprint"].depends_on.macros),
+        )
+    }
+    about_which_rows = {
+        "records_fingerprint",
+        "staleness",
+        "stale_spellings_condition",
+        "analyze_if_much_changed",
+    }
+    assert macros["fingerprint"] >= macros["model"] - about_which_rows - {"get_incremental_upsert_sql"}
+    uses = run.manifest.nodes["model.fleetfuel.records"].depends_on.nodes
+    functions = {name.rsplit(".", 1)[1] for name in uses
+                 if name.startswith("function.")}  # fmt: skip
+    assert macros["fingerprint"] >= functions

@@ -60,7 +60,8 @@ class Small:
         (self.project / "dbt_project.yml").write_text(PROJECT)
         (self.project / "models/base.sql").write_text(BASE)
         database.query(
-            "create schema app; create table app.source_rows (a int, b text); insert into app.source_rows values (1, 'x')"
+            "create schema app; create table app.source_rows (a int, b text);"
+            "insert into app.source_rows values (1, 'x')"
         )
         self.dbt = InProcess(self.project, database, folder / "target")
 
@@ -91,7 +92,8 @@ class Small:
         """Everything that changes when anything about a view of schema app is written."""
         return self.query(
             "select c.relname, c.oid, c.xmin::text, r.xmin::text, c.relacl::text, pg_get_viewdef(c.oid), "
-            "(select array_agg((d.xmin, d.description) order by objsubid) from pg_description d where objoid = c.oid) "
+            "(select array_agg((d.xmin, d.description) order by objsubid) from pg_description d "
+            "where objoid = c.oid) "
             "from pg_class c join pg_rewrite r on r.ev_class = c.oid "
             "where c.relnamespace = 'app'::regnamespace order by 1"
         )
@@ -131,7 +133,8 @@ def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> N
 
     # Unchanged: nothing is written, although --full-refresh is given. Views built on it are not our business.
     small.query(
-        f"create view app.foreign_view as select a + 1 as b from app.v; grant select on app.foreign_view to {other}"
+        "create view app.foreign_view as select a + 1 as b from app.v;"
+        f"grant select on app.foreign_view to {other}"
     )
     before = small.state()
     assert small.run(SELECT_A, A, config=grants) == ""
@@ -236,7 +239,8 @@ def test_wrong_models_leave_everything_standing(small: Small) -> None:
 def test_hooks_run_in_and_out_of_the_transaction(small: Small) -> None:
     small.query("create table app.hooks (hook text, transaction_id bigint default txid_current())")
     insert = "insert into app.hooks values ('{}')".format
-    hooks = f""", pre_hook="{insert("1 in")}", post_hook=["{insert("2 in")}", after_commit("{insert("3 out")}")]"""
+    post_hooks = f"""["{insert("2 in")}", after_commit("{insert("3 out")}")]"""
+    hooks = f""", pre_hook="{insert("1 in")}", post_hook={post_hooks}"""
     for _ in ("create", "unchanged"):
         assert small.run(SELECT_A, A, config=hooks) == ""
         ran = small.query("select hook, transaction_id from app.hooks order by hook")
@@ -258,7 +262,8 @@ def test_a_long_reader_delays_the_change_and_nobody_else(small: Small) -> None:
         attempts = 0
         while attempts < 3 and time.monotonic() < deadline:
             waiting = others.execute(
-                "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query like '%create or replace view%'"
+                "select count(*) from pg_stat_activity "
+                "where wait_event = 'PgSleep' and query like '%create or replace view%'"
             ).fetchone()
             attempts += waiting != (0,)
             others.execute("set statement_timeout = '5s'")

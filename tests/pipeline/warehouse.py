@@ -26,6 +26,11 @@ RECORD = {
     "updated_at": "2026-11-01T07:45:10.000Z",
     "deleted_at": None,
 }
+# Few lines, so that the tests know what is in them.
+ALIASES = {
+    "department_aliases.csv": "alias,department\nlogistics,Logistics\nlogistcs,Logistics\nsales,Sales\n",
+    "fuel_type_aliases.csv": "alias,fuel_type\ndiesel,diesel\npetrol,petrol\n",
+}
 # Everything of a table but where its rows lie.
 ROWS = "select to_jsonb(t) from {} as t order by to_jsonb(t)::text"
 VERSIONS = "select {key}, xmin::text, ctid::text from {table}"
@@ -90,6 +95,10 @@ class Warehouse:
         assert old in text, f"{old!r} is not in {path}"
         file.write_text(text.replace(old, new, 1))
 
+    def add_column(self, path: str, column: str) -> None:
+        """Add a column at the end of those in a model's yml, before its unit tests."""
+        self.edit(path, "\nunit_tests:", f"{column}\nunit_tests:")
+
     def append(self, path: str, text: str) -> None:
         """Add lines at the end of a file of the project."""
         file = self.project / path
@@ -99,6 +108,8 @@ class Warehouse:
 def warehouse(database: Database, folder: Path) -> Warehouse:
     """A fresh copy of the project on `database`, which gets empty landing tables."""
     project = copy_project(folder / "project")
+    for name, lines in ALIASES.items():
+        (project / "seeds" / name).write_text(lines)
     database.query(LANDING)  # type: ignore[arg-type]
     return Warehouse(project, database, Dbt(project, database, folder / "target"))
 
