@@ -63,7 +63,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
 
     # The code: another field map, another normaliser, a new column. Every row, in place.
     house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
-    house.edit("models/fuel/records.sql", "'amount_number', 14, 2", "'(amount_number + 0.25)', 14, 2")
+    house.edit("models/fuel/records.sql", "'odometer_number', 12, 1", "'(odometer_number + 0.5)', 12, 1")
     house.edit(
         "models/fuel/records.sql",
         "    '{{ fingerprint }}'::text",
@@ -75,7 +75,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     )
     assert changed("--full-refresh") == everything
     assert (column("litres", "5"), column("shouted", "5")) == (7, "KCA 542Q")
-    assert column("amount_kes", "5") == Decimal("8190.25")
+    assert column("odometer_km", "5") == Decimal("1005.5")
 
     # What readers hold on to is still the same, and the rows are what a build from nothing gives.
     assert house.query(OIDS) == oids

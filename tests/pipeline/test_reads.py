@@ -15,7 +15,7 @@ from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, Warehouse, warehouse
 
 READS = (
-    "select count(*), sum(amount_kes), array_agg(distinct department) from reporting.v_fuel_fills",
+    "select count(*), sum(amount_kes), sum(odometer_km), array_agg(distinct department) from reporting.v_fuel_fills",
     "select count(*), count(distinct plate) from reporting.v_fuel_efficiency",
     "select count(*), sum(double) from public.foreign_view",
 )
@@ -101,7 +101,7 @@ def test_readers_notice_nothing(database: Database, tmp_path: Path) -> None:
         )
 
     def normaliser_edit_and_new_column() -> None:
-        house.edit("models/fuel/records.sql", "'amount_number', 14, 2", "'(amount_number + 1)', 14, 2")
+        house.edit("models/fuel/records.sql", "'odometer_number', 12, 1", "'(odometer_number + 1)', 12, 1")
         house.edit(
             "models/fuel/records.sql",
             "    '{{ fingerprint }}'::text",
