@@ -14,7 +14,6 @@ from psycopg import sql
 from tests.conftest import fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
 
-pytestmark = pytest.mark.xdist_group("hourly")
 DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
 
 

@@ -14,8 +14,6 @@ from demo import servers, site
 from tests.conftest import Database, fresh_database
 from tests.deploy import browser
 
-pytestmark = pytest.mark.xdist_group("site")
-
 
 @dataclass(frozen=True)
 class Site:
