@@ -94,7 +94,7 @@ def run(fills: int) -> int:
             shutil.copy(HOME / "target" / "static_index.html", site)
         with postgres.connect() as conn:
             print_report(conn)
-    print(f"\nDocs site   {site}  (one file, opens in any browser)")
+    print(f"\nDocs site   {site.relative_to(ROOT)}  (one file, opens in any browser)")
     print("Look around make psql  (opens psql on this result; the schemas are reporting and fuel)")
     print(f"Took        {time.monotonic() - began:.0f} s; every server it started has been ended.")
     return 0

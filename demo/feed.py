@@ -29,16 +29,18 @@ DAYS = 425
 
 # Thirty spellings, each with the department it means. Those that no alias covers are kept, tidied.
 DEPARTMENTS: dict[str, list[str]] = {
-    "Logistics": ["Logistics", "LOGISTICS", "logistics ", "Logistcs", "Logistic", "Logistcis"],
-    "Sales": ["Sales", "SALES", "sales", "Sale", "Sales Dept"],
-    "Operations": ["Operations", "operations", "Ops", "OPERATION", "Operatons"],
+    "Logistics": ["Logistics", "LOGISTICS", "logistics ", "Logistcs", "Logistic", "Dispatch"],
+    "Sales": ["Sales", "SALES", "sales", "Sale"],
+    "Field Operations": ["Field Operations", "operations", "Ops", "Feild  Operations"],
     "Maintenance": ["Maintenance", "maintenance", "Maintainance", "MAINTENANCE"],
     "Security": ["Security", "SECURITY", "security", "Securty"],
     "Administration": ["Administration", "Admin", "ADMIN.", "administration"],
     "Cold Room": ["cold  room"],
     "Flower Project": ["FLOWER PROJECT"],
+    "Logistcis": ["Logistcis"],
+    "Sales Dept": ["sales dept"],
 }
-UNMAPPED_DEPARTMENTS = ("Cold Room", "Flower Project")
+UNMAPPED_DEPARTMENTS = ("Cold Room", "Flower Project", "Logistcis", "Sales Dept")
 FUEL_TYPES: dict[str | None, list[str]] = {
     "diesel": ["DIESEL", "Diesel", "diesel", "DISIEL", "Disel", "diesel "],
     "petrol": ["PETROL", "Petrol", "petrol", "Petrl", "super"],
@@ -468,7 +470,7 @@ def _write(rng: random.Random, fill: Fill) -> tuple[dict[str, Any], Truth]:
     raw: dict[str, Any] = {
         "id": fill.id if rng.random() < 0.9 else str(fill.id),
         "car": car,
-        "driver": vehicle.driver,
+        "driver": vehicle.driver if rng.random() < 0.99 else f"{vehicle.driver} {vehicle.phone}",
         "department": department_raw,
         "fuel_type": fuel_type_raw,
         "litres": litres,

@@ -20,8 +20,8 @@ begin
         if to_regrole(role_name) is null then
             execute format('create role %I nologin', role_name);
         end if;
-        -- To hand objects over to a role one must be a member of it; a superuser is anyway.
-        if not pg_has_role(current_user, role_name, 'member') then
+        -- To hand objects over to a role one must have its rights; since 16 its creator has not got them by himself.
+        if not pg_has_role(current_user, role_name, 'usage') then
             execute format('grant %I to current_user', role_name);
         end if;
     end loop;
@@ -74,12 +74,13 @@ begin
             execute format('grant select on fuel.%I to fuel_dbt', landing);
         end if;
     end loop;
-    if to_regclass('tracksolid.devices') is not null then
+    -- The tracker's table belongs to somebody else: only its owner, or who may hand the right on, can grant it.
+    begin
         grant usage on schema tracksolid to fuel_dbt;
         grant select on tracksolid.devices to fuel_dbt;
-    else
-        raise notice 'no table tracksolid.devices here: grant fuel_dbt select on the tracker''s devices yourself';
-    end if;
+    exception when insufficient_privilege or undefined_table or invalid_schema_name then
+        raise notice 'the owner of the tracker''s table still has to grant it to fuel_dbt: usage on its schema, select on it';
+    end;
 end
 $$;
 alter default privileges for role fuel_loader in schema fuel grant select on tables to fuel_dbt;

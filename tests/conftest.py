@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def pg_server() -> Iterator[servers.Postgres]:
-    """One PostgreSQL 18 for the session (each xdist worker has its own)."""
-    with servers.postgres() as server:
+    """One PostgreSQL for the session (per xdist worker): the wheel's 18, or FLEETFUEL_PG_BINDIR's."""
+    bindir = Path(os.environ.get("FLEETFUEL_PG_BINDIR", servers.WHEEL_BINDIR))
+    with servers.postgres(bindir=bindir) as server:
         yield server
 
 
@@ -77,6 +78,13 @@ def fresh_database(server: servers.Postgres) -> Iterator[Database]:
     finally:
         with server.connect(autocommit=True) as conn:
             conn.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_database() -> Iterator[Callable[[servers.Postgres], Database]]:
+    """Fresh, empty databases for one test, on whichever server."""
+    with contextlib.ExitStack() as stack:
+        yield lambda server: stack.enter_context(fresh_database(server))
 
 
 @pytest.fixture
@@ -141,9 +149,15 @@ class Dbt:
 
 
 @pytest.fixture
-def dbt(database: Database, tmp_path: Path) -> Dbt:
+def make_dbt(tmp_path: Path) -> Callable[[Database], Dbt]:
+    """dbt on this project and a given database."""
+    return lambda database: Dbt(ROOT, database, tmp_path / "target")
+
+
+@pytest.fixture
+def dbt(database: Database, make_dbt: Callable[[Database], Dbt]) -> Dbt:
     """dbt on this project and the test's database."""
-    return Dbt(ROOT, database, tmp_path / "target")
+    return make_dbt(database)
 
 
 PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "models", "macros", "functions", "seeds", "tests/data")

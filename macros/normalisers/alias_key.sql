@@ -4,7 +4,7 @@
     nullif(
         btrim(
             regexp_replace(
-                lower(upper(({{ clean_text('left(' ~ value ~ ', 500)') }}) collate "default")) collate "C",
+                lower(upper(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500) collate "default")) collate "C",
                 '{{ punctuation_and_blanks() }}+', ' ', 'g'
             )
         ),

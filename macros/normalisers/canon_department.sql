@@ -6,21 +6,21 @@
                 (
                     select min(aliases.department)
                     from {{ ref('department_aliases') }} as aliases
-                    where {{ alias_key('aliases.department') }} = typed.key
+                    where {{ alias_key('aliases.department') }} = typed.folded
                 ),
                 (
                     select min(aliases.department)
                     from {{ ref('department_aliases') }} as aliases
-                    where {{ alias_key('aliases.alias') }} = typed.key
+                    where {{ alias_key('aliases.alias') }} = typed.folded
                 ),
-                case when typed.key is not null then typed.tidied end
+                case when typed.folded is not null then typed.tidied end
             )
         from (
             select
                 tidy.tidied,
-                {{ alias_key('tidy.tidied') }} as key
-            from (select {{ tidy_text(value) }} as tidied offset 0) as tidy
-            offset 0
+                {{ alias_key('tidy.tidied') }} as folded
+            from (select {{ tidy_text(value) }} as tidied limit all) as tidy
+            limit all
         ) as typed
     )
 {%- endmacro %}
@@ -31,7 +31,7 @@
     normalize(
         initcap(
             btrim(
-                regexp_replace({{ clean_text('left(' ~ value ~ ', 500)') }}, '[\s\u0085\u1680\u2028\u2029]+', ' ', 'g')
+                regexp_replace(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500), '[\s\u0085\u1680\u2028\u2029]+', ' ', 'g')
             ) collate "default"
         ),
         nfkc

@@ -8,24 +8,24 @@
                 (
                     select min(aliases.fuel_type)
                     from {{ ref('fuel_type_aliases') }} as aliases
-                    where typed.key in ({{ alias_key('aliases.fuel_type') }}, {{ alias_key('aliases.alias') }})
+                    where typed.folded in ({{ alias_key('aliases.fuel_type') }}, {{ alias_key('aliases.alias') }})
                 ),
                 (
                     select case when min(near.fuel_type) = max(near.fuel_type) then min(near.fuel_type) end
                     from (
                         select
                             aliases.fuel_type,
-                            {{ alias_key('aliases.alias') }} as key
+                            {{ alias_key('aliases.alias') }} as folded
                         from {{ ref('fuel_type_aliases') }} as aliases
-                        offset 0
+                        limit all
                     ) as near
                     where
-                        length(near.key) >= 5
-                        and abs(length(near.key) - length(typed.key)) <= 1
-                        and {{ one_slip_apart('typed.key', 'near.key') }}
+                        length(near.folded) >= 5
+                        and abs(length(near.folded) - length(typed.folded)) <= 1
+                        and {{ one_slip_apart('typed.folded', 'near.folded') }}
                 )
             )
-        from (select {{ alias_key(value) }} as key offset 0) as typed
+        from (select {{ alias_key(value) }} as folded limit all) as typed
     )
 {%- endmacro %}
 

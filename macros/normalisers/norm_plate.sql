@@ -14,7 +14,7 @@
 {#- Known forms are looked for in the text as a whole (`K C A 542 Q`), then among its words. Vehicles go before
     trailers (Z…); two different ones are no answer. Known forms hold O and I in digit positions only, where they
     can but mean 0 and 1. Without a known form, a short text that ends like a plate is kept (vanity plates).
-    Money and distances look like plates, too (`KES 500`). `offset 0` keeps each step computed once. -#}
+    Money and distances look like plates, too (`KES 500`). `limit all` keeps each step computed once. -#}
 {% macro plate_in_text(value) -%}
     (
         select
@@ -40,9 +40,9 @@
                 replace(words.spaced, ' ', '') as compact
             from (
                 select btrim(regexp_replace(upper({{ clean_text(value) }}), '[^A-Z0-9]+', ' ', 'g')) as spaced
-                offset 0
+                limit all
             ) as words
-            offset 0
+            limit all
         ) as texts
         left join lateral (
             select

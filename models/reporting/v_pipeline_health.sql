@@ -48,7 +48,8 @@ last_load as (
 
     select
         max(load_times.loaded_at) as finished_at,
-        max(load_times.loaded_at) filter (where load_times.loaded_at <= last_build.started_at) as built_finished_at
+        max(load_times.loaded_at) filter (where load_times.loaded_at <= last_build.started_at)
+        as built_finished_at
     from load_times
     cross join last_build
 
@@ -66,14 +67,19 @@ waiting as (
 
     select count(*) as rows_waiting
     from records_raw
-    where load_id > coalesce((select max(load_id) from records), -1)
+    where load_id > coalesce((select max(records.load_id) from records), -1)
 
 ),
 
 unmapped as (
 
-    select count(distinct (field, coalesce(key, spelling))) as unmapped_spellings
-    from ({{ all_unmapped_spellings() }}) as spellings
+    select count(*) as unmapped_spellings
+    from (
+        select distinct
+            field,
+            coalesce(spelling_key, spelling) as spelling
+        from ({{ all_unmapped_spellings() }}) as spellings
+    ) as different_spellings
 
 ),
 
@@ -103,7 +109,7 @@ readable as (
                 and odometer_km is not null
                 and filled_at is not null
             )::int
-        ) as share
+        ) as readable_share
     from fills_of_30_days
     where deleted_at is null and absent_since is null
 
@@ -119,10 +125,14 @@ select
         inner join load_rejects on loads_of_24_hours.load_id = load_rejects.load_id
         where load_rejects.reason <> 'sanitised'
     ) as rejects_24h,
-    (select count(distinct object_key) from loads_of_24_hours where status = 'refused') as refused_objects_24h,
+    (
+        select count(distinct loads_of_24_hours.object_key)
+        from loads_of_24_hours
+        where loads_of_24_hours.status = 'refused'
+    ) as refused_objects_24h,
     waiting.rows_waiting,
     unmapped.unmapped_spellings,
-    round(readable.share, 4)::numeric(5, 4) as readable_share_30d
+    round(readable.readable_share, 4)::numeric(5, 4) as readable_share_30d
 from last_load
 cross join last_build
 cross join waiting

@@ -10,14 +10,14 @@ aliases as (
 
     select
         'department' as field,
-        {{ alias_key('alias') }} as key,
+        {{ alias_key('alias') }} as spelling_key,
         department as canonical
     from {{ ref('department_aliases') }}
     union all
     select
-        'fuel_type',
-        {{ alias_key('alias') }},
-        fuel_type
+        'fuel_type' as field,
+        {{ alias_key('alias') }} as spelling_key,
+        fuel_type as canonical
     from {{ ref('fuel_type_aliases') }}
 
 ),
@@ -25,32 +25,29 @@ aliases as (
 -- Per spelling a probe of the index on the text as typed: the cost follows the fills concerned, not history.
 spellings_with_fills as (
 
-    select
-        unmapped_spellings.field,
-        unmapped_spellings.spelling,
-        unmapped_spellings.key,
-        fills.*
-    from unmapped_spellings
-    cross join lateral (
-        {%- for field in ['department', 'fuel_type'] %}
+    {% for field in ['department', 'fuel_type'] -%}
         select
+            unmapped_spellings.field,
+            unmapped_spellings.spelling,
+            unmapped_spellings.spelling_key,
             count(*) as occurrences,
-            min(coalesce(filled_at, created_at)) as first_seen,
-            max(coalesce(filled_at, created_at)) as last_seen,
-            coalesce(sum(amount_kes), 0) as amount_kes
-        from {{ ref('records') }}
+            min(coalesce(fills.filled_at, fills.created_at)) as first_seen,
+            max(coalesce(fills.filled_at, fills.created_at)) as last_seen,
+            coalesce(sum(fills.amount_kes), 0) as amount_kes
+        from unmapped_spellings
+        cross join
+            lateral (
+                select * from {{ ref('records') }} as records
+                where records.{{ field }}_raw = unmapped_spellings.spelling
+                limit all  -- a probe for each spelling, not one join
+            ) as fills
         where
             unmapped_spellings.field = '{{ field }}'
-            and {{ field }}_raw = unmapped_spellings.spelling
-            and deleted_at is null
-            and absent_since is null
-        having count(*) > 0
-        {%- if not loop.last %}
-        union all
-        {%- endif %}
-        {%- endfor %}
-    ) as fills
-
+            and fills.deleted_at is null
+            and fills.absent_since is null
+        group by unmapped_spellings.field, unmapped_spellings.spelling, unmapped_spellings.spelling_key
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 -- Spellings that differ only in case, punctuation or blanks need one line in the CSV.
@@ -58,14 +55,14 @@ spellings_by_key as (
 
     select
         field,
-        key,
-        (array_agg(spelling order by occurrences desc, spelling))[1] as spelling,
+        spelling_key,
         sum(occurrences)::bigint as occurrences,
         min(first_seen) as first_seen,
         max(last_seen) as last_seen,
-        sum(amount_kes) as amount_kes
+        sum(amount_kes) as amount_kes,
+        (array_agg(spelling order by occurrences desc, spelling asc))[1] as spelling  -- noqa: LT14
     from spellings_with_fills
-    group by field, key, case when key is null then spelling end
+    group by field, spelling_key, case when spelling_key is null then spelling end
 
 ),
 
@@ -79,10 +76,10 @@ with_suggestions as (
     left join lateral (
         select
             aliases.canonical,
-            {{ trigram_similarity('aliases.key', 'spellings_by_key.key') }} as similarity
+            {{ trigram_similarity('aliases.spelling_key', 'spellings_by_key.spelling_key') }} as similarity
         from aliases
         where aliases.field = spellings_by_key.field
-        order by similarity desc, aliases.canonical
+        order by similarity desc, aliases.canonical asc
         limit 1
     -- Two swapped letters in a short word leave 0.2.
     ) as likeliest on likeliest.similarity >= 0.2
@@ -99,11 +96,11 @@ select
     suggested_value,
     round(similarity, 2)::numeric(3, 2) as similarity,
     -- The key needs no quotes. dbt reads a cell `null` as empty; the dot does not count.
-    case when key = 'null' then 'null.' else key end
+    case when spelling_key = 'null' then 'null.' else spelling_key end
     || ','
     || case
         when suggested_value ~ '[",]' then '"' || replace(suggested_value, '"', '""') || '"'
         else coalesce(suggested_value, '')
     end as csv_line
 from with_suggestions
-order by amount_kes desc, occurrences desc, field, spelling
+order by amount_kes desc, occurrences desc, field asc, spelling asc

@@ -1,5 +1,6 @@
-"""What the loader's tests share: a feed in a real bucket, a loader in this process, and proxies that fail on demand."""
+"""What the loader's tests share: a loader in this process, and a bucket that fails on demand."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import contextlib
@@ -7,7 +8,6 @@ import http.client
 import http.server
 import json
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,9 @@ import tenacity
 from exports import CHANGES, LATEST
 
 from demo import servers
-from loader import cli
+from loader import cli, feed, landing
+from loader.settings import read_settings
+
 
 @dataclass
 class Ran:
@@ -58,6 +60,12 @@ class Loader:
     def changes(self, *args: str, code: int = 0) -> Ran:
         return self("--changes", "--apply", *args, code=code)
 
+    def land(self, body: bytes | list[Any], name: str = "export.json", code: int = 0) -> Ran:
+        """Land an export from a file: no bucket needed."""
+        path = self.folder / name
+        path.write_bytes(body if isinstance(body, bytes) else json.dumps(body).encode())
+        return self("--file", str(path), "--apply", code=code)
+
     def delta(self, name: str, body: bytes | list[Any]) -> None:
         self.bucket.put(CHANGES + name, body if isinstance(body, bytes) else json.dumps(body).encode())
 
@@ -66,7 +74,9 @@ class Loader:
         return {row[0]: row[1] if len(row) == 2 else row[1:] for row in found}
 
     def live(self) -> set[str]:
-        return {id for (id,) in self.database.query("select id from fuel.records_raw where absent_since is null")}
+        return {
+            id for (id,) in self.database.query("select id from fuel.records_raw where absent_since is null")
+        }
 
     def counts(self) -> dict[str, int]:
         """The counts of the newest load."""
@@ -99,19 +109,27 @@ class Loader:
             )
         ]
 
-    def forget(self) -> None:
-        self.database.query("drop schema if exists fuel cascade")
+    @contextlib.contextmanager
+    def deliveries(self) -> Iterator[Callable[[list[tuple[str, str, bytes]]], None]]:
+        """Lands (mode, key, body) one after the other in emptied tables, on one connection: for many histories."""
+        with landing.Landing(read_settings(), writing=True) as zone:
+
+            def deliver(objects: list[tuple[str, str, bytes]]) -> None:
+                self.database.query(
+                    "truncate fuel.loads, fuel.records_raw, fuel.load_rejects, fuel.ingest_state"
+                )
+                for mode, key, body in objects:
+                    parsed = feed.parse(bytearray(body))
+                    exported_at = parsed.exported_at or feed.key_time(key)
+                    zone.load(landing.Source(mode, key, None, exported_at, True), parsed, accept_shrink=True)
+
+            yield deliver
 
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
     monkeypatch.setattr(tenacity, "wait_exponential_jitter", lambda *args, **kwargs: tenacity.wait_none())
-
-
-@pytest.fixture
-def loader(database, bucket, capsys, monkeypatch, tmp_path, no_waiting) -> Loader:
-    return make_loader(database, bucket, capsys, monkeypatch, tmp_path)
 
 
 _clients: dict[str, Any] = {}
@@ -121,19 +139,35 @@ _make_client = boto3.client
 def _client(service: str, **arguments: Any) -> Any:
     """The loader's own client, made once: that takes longer than a load."""
     key = repr(sorted((name, str(value)) for name, value in arguments.items() if name != "config"))
+    key += str(getattr(arguments.get("config"), "read_timeout", None))
     if key not in _clients:
         _clients[key] = _make_client(service, **arguments)
     return _clients[key]
 
 
-def make_loader(database, bucket, capsys, monkeypatch, tmp_path) -> Loader:
-    for name in [name for name in os.environ if name.startswith(("PG", "RUSTFS_", "DATABASE_URL", "FUEL_"))]:
-        monkeypatch.delenv(name)
-    for name, value in {**database.env, **bucket.env}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "client", _client)
-    monkeypatch.chdir(tmp_path)
-    return Loader(database, bucket, capsys, tmp_path)
+@pytest.fixture
+def make_loader(
+    request, make_database, bucket, capsys, monkeypatch, tmp_path, no_waiting
+) -> Callable[[str], Loader]:
+    """A loader on a fresh database of the server that the named fixture gives."""
+
+    def make(server: str) -> Loader:
+        database = make_database(request.getfixturevalue(server))
+        for name in list(os.environ):
+            if name.startswith(("PG", "RUSTFS_", "DATABASE_URL", "FUEL_")):
+                monkeypatch.delenv(name)
+        for name, value in {**database.env, **bucket.env}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "client", _client)
+        monkeypatch.chdir(tmp_path)
+        return Loader(database, bucket, capsys, tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def loader(make_loader) -> Loader:
+    return make_loader("pg_server")
 
 
 @dataclass
@@ -177,7 +211,13 @@ def faulty_s3(s3_server: servers.S3, monkeypatch: pytest.MonkeyPatch, loader: Lo
             connection.close()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                if name.lower() not in (
+                    "content-length",
+                    "transfer-encoding",
+                    "connection",
+                    "date",
+                    "server",
+                ):
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -201,59 +241,3 @@ def faulty_s3(s3_server: servers.S3, monkeypatch: pytest.MonkeyPatch, loader: Lo
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@contextlib.contextmanager
-def cutting_proxy(server: servers.Postgres, allow: Callable[[int], int | None]) -> Iterator[int]:
-    """A TCP port in front of the database that cuts connection number n after `allow(n)` bytes from the client."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threads: list[threading.Thread] = []
-
-    def pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
-        passed = 0
-        with contextlib.suppress(OSError):
-            while data := source.recv(16384):
-                passed += len(data)
-                if limit is not None and passed > limit:
-                    break
-                target.sendall(data)
-        for each in (source, target):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def serve() -> None:
-        number = 0
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            upstream = socket.socket(socket.AF_UNIX)
-            upstream.connect(f"{server.host}/.s.PGSQL.{server.port}")
-            pair = [
-                threading.Thread(target=pump, args=(client, upstream, allow(number))),
-                threading.Thread(target=pump, args=(upstream, client, None)),
-            ]
-            sockets.extend((client, upstream))
-            threads.extend(pair)
-            for each in pair:
-                each.start()
-            number += 1
-
-    sockets: list[socket.socket] = []
-    accepting = threading.Thread(target=serve)
-    accepting.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join()
-        for each in sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join()
-        for each in sockets:
-            each.close()

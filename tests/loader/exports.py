@@ -12,7 +12,14 @@ CHANGES = PREFIX + "changes/"
 
 def record(id: Any, *, at: int = 0, **fields: Any) -> dict[str, Any]:
     """A record last changed `at` hours after the beginning."""
-    return {"id": id, "car": "KCA 542Q", "litres": "45.5L", "updated_at": hour(at), "deleted_at": None, **fields}
+    return {
+        "id": id,
+        "car": "KCA 542Q",
+        "litres": "45.5L",
+        "updated_at": hour(at),
+        "deleted_at": None,
+        **fields,
+    }
 
 
 def hour(at: int) -> str:

@@ -1,9 +1,9 @@
 """Fleet histories with planted, labelled anomalies over messy but honest fills.
 
-The physics are simple: a tank, a true odometer, an economy that varies by trip and season. What the drivers report
-is messy in the ways that are honest: top-ups, partial fills, missing odometers and litres, rounded readings, odd
-prices within the band, fills nobody reported, seasonal use, new vehicles. One fill in `PLANT_EVERY` of each kind is
-then made an anomaly and labelled with the rule that should find it.
+The physics are simple: a tank, a true odometer, an economy that varies by trip and season. What the drivers
+report is messy in the ways that are honest: top-ups, partial fills, missing odometers and litres, rounded
+readings, odd prices within the band, fills nobody reported, seasonal use, new vehicles. One fill in
+`PLANT_EVERY` of each kind is then made an anomaly and labelled with the rule that should find it.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def history(
             department=vehicle.department,
         )
         is_reported = plant is not None or rng.random() > 0.01
-        was_filled_up = is_reported and not plant and honest.litres is not None and level > 0.95 * vehicle.tank
+        was_filled_up = (
+            is_reported and not plant and honest.litres is not None and level > 0.95 * vehicle.tank
+        )
         if plant:
             yield from _planted(rng, vehicle, honest, plant, price, odometer, ids)
         elif is_reported:
@@ -228,10 +230,14 @@ def _planted(
             again = whole.filled_at + timedelta(minutes=rng.choice([0, 1, 4, 25, 180]))
             yield replace(bad, id=str(next(ids)), filled_at=again)
         case "odometer_rollback":
-            wrong = rng.choice([reading // 10, max(reading - rng.choice([1_000, 10_000, 50_000]), 1), int(str(reading)[1:])])
+            wrong = rng.choice(
+                [reading // 10, max(reading - rng.choice([1_000, 10_000, 50_000]), 1), int(str(reading)[1:])]
+            )
             yield replace(bad, odometer_km=float(wrong))
         case "implausible_distance":
-            wrong = rng.choice([reading * 10 + rng.randrange(10), reading + rng.choice([10_000, 30_000, 90_000])])
+            wrong = rng.choice(
+                [reading * 10 + rng.randrange(10), reading + rng.choice([10_000, 30_000, 90_000])]
+            )
             yield replace(bad, odometer_km=float(wrong))
         case "litres_over_usual_maximum":
             litres = round(vehicle.tank * rng.uniform(1.4, 3), 2)
@@ -273,7 +279,7 @@ def fleet_fills(
 
 
 def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int = 1) -> None:
-    """Put fills straight into `fuel.records` (which must exist): the derivation is not what is tested here."""
+    """Put fills straight into `fuel.records`, which must exist: deriving it is not what is tested here."""
     with conn.cursor().copy(
         "copy fuel.records (id, plate, filled_at, fuel_type_raw, fuel_type, litres, amount_kes,"
         " price_per_litre_kes, odometer_km, department, load_id, loaded_at, derivation) from stdin"

@@ -1,17 +1,21 @@
-"""Precision and recall of the anomaly rules on generated histories: `python -m tests.pipeline.measure_anomalies`.
+"""Precision and recall of the anomaly rules on generated histories: the table of docs/anomalies.md.
 
-Needs the PG* variables of a database in which `dbt build` has run on an empty landing zone (for instance under
-`python -m demo.servers`). Prints the table of docs/anomalies.md.
+Run it on a private database: `python -m demo.servers python -m tests.pipeline.measure_anomalies`.
 """
 
 from __future__ import annotations
 
+import argparse
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from .histories import NAIROBI, PLANTS, Fill
+import psycopg
+
+from .histories import NAIROBI, PLANTS, Fill, fleet_fills, insert_devices, insert_fills
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,28 @@ def table(scores: dict[str, Score]) -> str:
         f"| `{rule}` | {s.planted} | {s.recall:.3f} | {s.precision:.3f} |" for rule, s in scores.items()
     ]
     return "\n".join(lines)
+
+
+def main() -> int:
+    """Build on the database of the PG* variables, fill it with a generated fleet, and print the table."""
+    options = argparse.ArgumentParser(description=main.__doc__)
+    options.add_argument("--vehicles", type=int, default=300)
+    options.add_argument("--seed", type=int, default=2)
+    chosen = options.parse_args()
+    dbt = Path(sys.executable).parent / "dbt"
+    build = [dbt, "build", "--quiet", "--exclude-resource-type", "test", "unit_test", "--select"]
+    subprocess.run([*build, "+v_fuel_anomalies"], check=True)
+    fleet, fills = fleet_fills(chosen.seed, chosen.vehicles, SINCE, UNTIL)
+    with psycopg.connect(autocommit=True) as conn:
+        insert_fills(conn, fills)
+        insert_devices(conn, fleet)
+        subprocess.run([*build, "tracker_devices", "fill_intervals"], check=True)
+        findings = conn.execute("select id, rule from reporting.v_fuel_anomalies").fetchall()
+    scores, per_honest_fill = score(fills, {(id_, rule) for id_, rule in findings})
+    print(f"{len(fills):,} fills of {len(fleet):,} vehicles, seed {chosen.seed}\n\n{table(scores)}")
+    print(f"\nFindings per 100 honest fills: {100 * per_honest_fill:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

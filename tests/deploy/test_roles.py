@@ -1,0 +1,235 @@
+"""The whole pipeline under the roles of deploy/roles.sql, none of them a superuser; then undo by backup."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from demo import servers
+from tests.conftest import ROOT, Bucket, Database, fresh_database
+from tests.deploy.conftest import SNAPSHOT, Job, copy_source, record, snapshot
+
+LANDING = ("records_raw", "loads", "load_rejects", "ingest_state", "landing_versions")
+
+
+@pytest.fixture(scope="module", params=["pg15_server", "pg_server"])
+def server(request: pytest.FixtureRequest) -> servers.Postgres:
+    """The oldest PostgreSQL that is supported, where it is installed, and the newest."""
+    server: servers.Postgres = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(scope="module")
+def job(
+    server: servers.Postgres, s3_server: servers.S3, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Job]:
+    """A database of `fuel_admin`, who has applied roles.sql, and the job after its first run."""
+    folder = tmp_path_factory.mktemp("roles")
+    bucket = Bucket(s3_server, f"fuel-roles-{os.getpid()}-{folder.name}".lower())
+    s3_server.client().create_bucket(Bucket=bucket.name)
+    bucket.put(SNAPSHOT, snapshot([record(number) for number in range(20)]))
+    with fresh_database(server) as database:
+        database.query("create role fuel_admin login createrole")
+        database.query(f"alter database {database.name} owner to fuel_admin")
+        database.query((ROOT / "demo" / "devices.sql").read_text())
+        database.query("grant usage on schema tracksolid to fuel_admin with grant option")
+        database.query("grant select on tracksolid.devices to fuel_admin with grant option")
+        apply_roles(database)
+        with as_user(database, "fuel_admin") as conn:
+            conn.execute("create role fuel_job login noinherit in role fuel_loader, fuel_dbt")
+            conn.execute("create role dashboard_api login in role fuel_reader")
+        environment = {**database.env, "PGUSER": "fuel_job", "FUEL_READER_ROLES": "fuel_reader"}
+        job = Job(database, bucket, copy_source(folder / "src"), folder / "state", environment)
+        code, outcome, errors = job("--as-roles")
+        assert code == 0, f"{outcome} {errors}"
+        yield job
+    with server.connect(autocommit=True) as conn:
+        for role in ("dashboard_api", "fuel_job", "fuel_reader", "fuel_dbt", "fuel_loader", "fuel_admin"):
+            conn.execute(f"drop role {role}")
+
+
+def apply_roles(database: Database, user: str = "fuel_admin") -> None:
+    """psql -f roles.sql, as an operator does."""
+    done = subprocess.run(
+        [
+            database.server.bindir / "psql",
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-f",
+            ROOT / "deploy" / "roles.sql",
+        ],
+        env={**os.environ, **database.env, "PGUSER": user},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ERROR" not in done.stderr
+
+
+def as_user(database: Database, user: str, role: str | None = None) -> psycopg.Connection[Any]:
+    env = {**database.env, "PGUSER": user}
+    options = f"-c role={role}" if role else ""
+    return psycopg.connect(
+        host=env["PGHOST"],
+        port=env["PGPORT"],
+        user=user,
+        dbname=env["PGDATABASE"],
+        options=options,
+        autocommit=True,
+    )
+
+
+def refused(conn: psycopg.Connection[Any], *statements: str) -> list[str]:
+    """Those of the statements that were not refused."""
+    allowed = []
+    for statement in statements:
+        try:
+            conn.execute(statement)
+            allowed.append(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            pass
+    return allowed
+
+
+def views(database: Database) -> list[str]:
+    found = database.query(
+        "select format('reporting.%I', viewname) from pg_views where schemaname = 'reporting'"
+    )
+    return [view for (view,) in found]
+
+
+def test_no_role_is_more_than_it_needs(job: Job) -> None:
+    rows = job.database.query(
+        "select rolname from pg_roles where rolname in ('fuel_loader', 'fuel_dbt', 'fuel_reader', 'fuel_job')"
+        " and (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls)"
+    )
+    assert rows == []
+
+
+def test_each_object_belongs_to_the_role_that_keeps_it(job: Job) -> None:
+    owners = dict(
+        job.database.query(
+            "select oid::regclass::text, relowner::regrole::text from pg_class where relkind in ('r', 'v')"
+            " and relnamespace in ('fuel'::regnamespace, 'reporting'::regnamespace)"
+        )
+    )
+    landing = {f"fuel.{name}" for name in LANDING}
+    assert landing <= set(owners)
+    assert {owners[name] for name in landing} == {"fuel_loader"}
+    assert {owner for name, owner in owners.items() if name not in landing} == {"fuel_dbt"}
+
+
+def test_the_reader_reads_every_view_and_nothing_else(job: Job) -> None:
+    with as_user(job.database, "dashboard_api") as conn:
+        for view in views(job.database):
+            conn.execute(f"select * from {view}")
+        assert conn.execute("select count(*) from reporting.v_fuel_fills").fetchone() == (20,)
+        assert not refused(
+            conn,
+            *(f"select 1 from fuel.{name}" for name in (*LANDING, "records", "builds")),
+            "select 1 from tracksolid.devices",
+            "create table reporting.mine (i int)",
+            "create table fuel.mine (i int)",
+            "drop view reporting.v_fuel_fills",
+            "set role fuel_dbt",
+        )
+
+
+def test_the_loader_sees_the_landing_tables_only(job: Job) -> None:
+    with as_user(job.database, "fuel_job", "fuel_loader") as conn:
+        assert conn.execute("select count(*) from fuel.records_raw").fetchone() == (20,)
+        assert not refused(
+            conn,
+            *(f"select 1 from {view}" for view in views(job.database)),
+            "select 1 from fuel.records",
+            "update fuel.department_aliases set department = 'x'",
+            "drop table fuel.records",
+            "select 1 from tracksolid.devices",
+        )
+
+
+def test_dbt_reads_the_landing_tables_and_never_writes_them(job: Job) -> None:
+    with as_user(job.database, "fuel_job", "fuel_dbt") as conn:
+        assert conn.execute("select count(*) from fuel.records_raw").fetchone() == (20,)
+        assert not refused(
+            conn,
+            *(f"delete from fuel.{name}" for name in LANDING),
+            "alter table fuel.records_raw add column mine int",
+            "insert into tracksolid.devices (imei) values ('1')",
+        )
+
+
+def test_the_login_itself_can_do_nothing(job: Job) -> None:
+    with as_user(job.database, "fuel_job") as conn:
+        assert not refused(conn, "select 1 from fuel.records_raw", "select 1 from reporting.v_fuel_fills")
+
+
+def test_roles_are_applied_again_and_to_what_stood_before(job: Job) -> None:
+    """An installation from before the roles: everything belongs to another login."""
+    job.database.query(
+        "alter table fuel.loads owner to postgres; alter view reporting.v_fuel_fills owner to postgres"
+    )
+    job.database.query("alter function fuel.norm_plate owner to postgres")
+    apply_roles(job.database, "postgres")
+    apply_roles(job.database)
+    test_each_object_belongs_to_the_role_that_keeps_it(job)
+    job.bucket.put(SNAPSHOT, snapshot([record(number) for number in range(21)], "2026-11-20T01:00:00.000Z"))
+    code, outcome, errors = job("--as-roles", "--force")
+    assert (code, outcome["records"]["inserted"]) == (0, 1), f"{outcome} {errors}"
+    with as_user(job.database, "dashboard_api") as conn:
+        assert conn.execute("select count(*) from reporting.v_fuel_fills").fetchone() == (21,)
+
+
+def test_a_dump_of_the_landing_tables_is_enough(job: Job, server: servers.Postgres) -> None:
+    """Everything else is dropped and built again, in another database, and equals what was."""
+    tables = [
+        "fuel.department_aliases",
+        "fuel.fuel_type_aliases",
+        *(name for (name,) in job.database.query(INCREMENTAL)),
+    ]
+    before = contents(job.database, [*tables, "reporting.v_fuel_fills"])
+    dump = subprocess.run(
+        [server.bindir / "pg_dump", "--format=custom", *(f"--table=fuel.{name}" for name in LANDING)],
+        env={**os.environ, **job.database.env},
+        capture_output=True,
+    )
+    assert dump.returncode == 0, dump.stderr
+    with fresh_database(server) as restored:
+        restored.query(f"alter database {restored.name} owner to fuel_admin")
+        restored.query((ROOT / "demo" / "devices.sql").read_text())
+        apply_roles(restored, "postgres")
+        back = subprocess.run(
+            [server.bindir / "pg_restore", "--exit-on-error", "--dbname", restored.name],
+            input=dump.stdout,
+            env={**os.environ, **restored.env},
+            capture_output=True,
+        )
+        assert back.returncode == 0, back.stderr
+        again = Job(restored, job.bucket, job.source, job.state, {**job.env, "PGDATABASE": restored.name})
+        code, outcome, errors = again("--as-roles")
+        assert code == 0, f"{outcome} {errors}"
+        assert outcome["objects"] == 0, "the ledger came back too: nothing is loaded twice"
+        after = contents(restored, [*tables, "reporting.v_fuel_fills"])
+    assert after == before
+    assert before["fuel.records"]
+
+
+INCREMENTAL = """
+select format('fuel.%I', relname) from pg_class
+where relname in ('records', 'fill_intervals', 'tracker_devices') and relnamespace = 'fuel'::regnamespace
+"""
+
+
+def contents(database: Database, tables: list[str]) -> dict[str, list[Any]]:
+    """Every row of the tables, as text."""
+    return {
+        table: sorted(row for (row,) in database.query(f"select t::text from {table} as t"))
+        for table in tables
+    }

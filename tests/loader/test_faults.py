@@ -1,0 +1,304 @@
+"""The loader killed, cut off, kept waiting, locked out and misconfigured."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from exports import LATEST, envelope, record
+from proxies import cutting_proxy
+
+from loader import bucket as bucket_module
+from loader import landing
+
+ROOT = Path(__file__).parents[2]
+
+
+def fill(loader):
+    """A snapshot and three deltas: new, changed, stale, absent, bad, sanitised and duplicate records."""
+    old = [record(n, at=1) for n in range(600)]
+    loader.snapshot(envelope(old, at=1))
+    changed = [record(n, at=n % 2 + 1) for n in range(5, 620)]
+    loader.bucket.put(LATEST, envelope([*changed, record(7, at=3), {"x": 1}, record(700, m="\0")], at=4))
+    loader.delta("2026-11-01T05-00-00Z.json", [record(n, at=5) for n in range(300)])
+    loader.delta("2026-11-01T02-00-00Z.json", [record(n, at=2) for n in range(900, 905)])
+    loader.delta(
+        "2026-11-01T06-00-00Z.json",
+        json.dumps([record(1, at=6), record(2, n=0)]).replace("0}", "1e400000}").encode(),
+    )
+
+
+def test_killed_anywhere_and_run_again_it_ends_as_if_run_once(loader):
+    fill(loader)
+    loader.database.query("create schema kept")
+    tables = ("loads", "records_raw", "load_rejects", "ingest_state")
+    for table in tables:
+        loader.database.query(f"create table kept.{table} as select * from fuel.{table}")
+
+    def reset():
+        with loader.database.connect(autocommit=True) as conn:
+            for table in tables:
+                values = "overriding system value select" if table == "loads" else "select"
+                conn.execute(f"truncate fuel.{table}; insert into fuel.{table} {values} * from kept.{table}")
+
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("killable.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+    def killable(kill_at: int) -> str:
+        print(kill_at, file=process.stdin, flush=True)
+        return process.stdout.readline().strip()
+
+    with process:
+        steps = int(killable(0))
+        once = loader.image()
+        assert len(once[0]) == 626
+        assert steps > 60
+        points = sorted({*range(1, steps + 1, steps // 24), steps - 1, steps})
+        assert len(points) >= 20
+        for point in points:
+            reset()
+            assert killable(point) == "killed", point
+            half = loader.image()
+            for _ in range(100):  # the killed session may hold the lock for another moment
+                if loader("--snapshot", "--apply", code=None).code != 75:
+                    break
+                time.sleep(0.05)
+            loader.changes()
+            assert loader.image() == once, f"killed at step {point} of {steps}"
+            assert all(row in once[1] or row[2] for row in half[1])
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("passed", [500, 3_000, 30_000, 100_000])
+def test_connection_cut_in_the_middle_of_a_load(loader, monkeypatch, passed):
+    loader.bucket.put(LATEST, envelope([record(n) for n in range(1000)]))
+    with cutting_proxy(loader.database.server, lambda number: passed if number < 2 else None) as port:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(port))
+        log = loader.snapshot().log
+    assert log.count("attempt") == 2
+    assert loader.counts() == {"seen": 1000, "inserted": 1000}
+    assert len(loader.ledger()) == 1
+
+
+def test_connection_cut_again_and_again(loader, monkeypatch):
+    loader.snapshot(envelope([record(n) for n in range(10)]))
+    image = loader.image()
+    loader.bucket.put(LATEST, envelope([record(n, at=1) for n in range(1000)]))
+    with cutting_proxy(loader.database.server, lambda number: 60_000) as port, monkeypatch.context() as patch:
+        patch.setenv("PGHOST", "127.0.0.1")
+        patch.setenv("PGPORT", str(port))
+        log = loader("--snapshot", "--apply", code=69).log
+    assert log.count("attempt") == 4
+    assert "the database cannot be reached" in log.splitlines()[-1]
+    assert loader.image() == image
+
+
+def test_session_terminated_by_the_administrator(loader, monkeypatch):
+    """Between the upsert and the commit, once."""
+    loader.snapshot([record(1)])
+    finish = landing.FINISH
+    monkeypatch.setattr(landing, "FINISH", "select pg_terminate_backend(pg_backend_pid())")
+    say = bucket_module.retrying
+
+    def restore_then_retry(*args):
+        retry = say(*args)
+        tell = retry.before_sleep
+        retry.before_sleep = lambda state: (monkeypatch.setattr(landing, "FINISH", finish), tell(state))
+        return retry
+
+    monkeypatch.setattr(landing, "retrying", restore_then_retry)
+    assert "attempt 1 of 5 failed" in loader.snapshot([record(1, at=1), record(2)]).log
+    assert loader.counts() == {"seen": 2, "inserted": 1, "updated": 1}
+    assert len(loader.ledger()) == 2
+
+
+@pytest.mark.parametrize(
+    "faults", [[503], [500, 503, 429, 503], ["cut"], [None, "cut", "cut"], [None, 503], ["hang"]]
+)
+def test_bucket_fails_and_recovers(loader, faulty_s3, monkeypatch, faults):
+    monkeypatch.setattr(bucket_module, "READ_TIMEOUT_SECONDS", 2 if "hang" in faults else 20)
+    loader.bucket.put(LATEST, envelope([record(n) for n in range(1000)]))
+    faulty_s3.faults = list(faults)
+    log = loader("--snapshot", "--apply").log
+    assert log.count("of 5 failed") >= len([fault for fault in faults if fault])
+    assert loader.counts() == {"seen": 1000, "inserted": 1000}
+
+
+@pytest.mark.parametrize("fault", [503, "cut"])
+def test_bucket_fails_for_good(loader, faulty_s3, fault):
+    loader.snapshot(envelope([record(1)]))
+    image = loader.image()
+    loader.bucket.put(LATEST, envelope([record(2)]))
+    faulty_s3.faults = [None] + [fault] * 5
+    log = loader("--snapshot", "--apply", code=69).log
+    assert len(faulty_s3.requests) == 2 + 6
+    assert "RUSTFS_ENDPOINT" in log.splitlines()[-1]
+    assert "Traceback" not in log
+    assert loader.image() == image
+
+
+def test_second_load_says_who_holds_the_lock(loader):
+    loader.snapshot([record(1)])
+    with loader.database.connect(autocommit=True, application_name="fuel-loader 4711@elsewhere") as holder:
+        holder.execute("select pg_advisory_lock(%s)", [landing.LOCK])
+        loader.bucket.put(LATEST, b"[]")
+        ran = loader("--snapshot", "--apply", code=75)
+        assert "another load is running: fuel-loader 4711@elsewhere (database session" in ran.log
+        assert "of 5 failed" not in ran.log
+        loader("--snapshot")  # a dry run needs no lock
+    loader("--snapshot", "--apply")
+
+
+def test_two_loaders_at_once(loader):
+    """The second one starts while the first is in the middle of its work."""
+    loader.bucket.put(LATEST, envelope([record(n) for n in range(10)]))
+    inside, go_on = threading.Event(), threading.Event()
+    original = landing._copy
+
+    def slow(*args):
+        inside.set()
+        go_on.wait(60)
+        original(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(landing, "_copy", slow)
+        codes = []
+        first = threading.Thread(target=lambda: codes.append(loader("--snapshot", "--apply", code=None).code))
+        first.start()
+        assert inside.wait(60)
+        second = subprocess.run(
+            [sys.executable, "-m", "loader", "--snapshot", "--apply"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        go_on.set()
+        first.join()
+    assert second.returncode == 75, second.stderr
+    assert f"fuel-loader {os.getpid()}@" in second.stderr
+    assert codes == [0]
+    assert loader.counts() == {"seen": 10, "inserted": 10}
+
+
+SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"
+
+
+@pytest.mark.parametrize(
+    ("change", "args", "code", "said"),
+    [
+        ({"PGHOST": None}, "--snapshot", 2, "missing: PGHOST"),
+        ({"PGDATABASE": None, "PGUSER": None}, "--snapshot", 2, "missing: PGUSER, PGDATABASE"),
+        ({"PGPORT": "five"}, "--snapshot", 2, "PGPORT"),
+        ({"PGSSLMODE": "maybe"}, "--snapshot", 2, "PGSSLMODE"),
+        ({"PGDATABASE": "no_such"}, "--snapshot", 2, "PGDATABASE"),
+        ({"PGUSER": "no_such"}, "--snapshot", 2, "PGUSER"),
+        ({"PGHOST": "127.0.0.1", "PGPORT": "1"}, "--snapshot --apply", 69, "the database cannot be reached"),
+        ({"DATABASE_URL": f"postgres//{PASSWORD}"}, "--snapshot", 2, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "postgresql://u:p%40ss%2Fw%25rd@127.0.0.1:1/x"}, "--snapshot", 69, "cannot be reached"),
+        ({"RUSTFS_ENDPOINT": None, "RUSTFS_SECRET_KEY": ""}, "--snapshot", 2, "missing: RUSTFS_ENDPOINT, RUSTFS_SECRET_KEY"),
+        ({"RUSTFS_ENDPOINT": "127.0.0.1"}, "--snapshot", 2, "RUSTFS_ENDPOINT"),
+        ({"RUSTFS_ENDPOINT": "http://127.0.0.1:1"}, "--changes", 69, "the bucket cannot be reached"),
+        ({"RUSTFS_SECRET_KEY": SECRET}, "--snapshot", 2, "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY"),
+        ({"RUSTFS_BUCKET": "nowhere"}, "--snapshot", 2, "RUSTFS_BUCKET"),
+        ({}, "--snapshot", 2, "holds no fuel_records/latest.json"),
+        ({"FUEL_MAX_OBJECT_MB": "0"}, "--snapshot", 2, "FUEL_MAX_OBJECT_MB"),
+        ({}, "--file nothing.json", 2, "nothing.json"),
+        ({}, "--file .", 2, "Is a directory"),
+        ({}, "", 2, "required"),
+        ({}, "--snapshot --changes", 2, "not allowed"),
+        ({}, "--snapshot --since 2026-11-01", 2, "--since goes with --changes"),
+        ({}, "--changes --accept-shrink", 2, "--accept-shrink goes with --snapshot"),
+        ({}, "--changes --since soon", 2, "'soon'"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_is_wrong_is_said_in_one_line(loader, monkeypatch, change, args, code, said, log_format):
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    for name, value in change.items():
+        monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name)
+    log = loader(*args.split(), "--log-format", log_format, code=code).log
+    last = log.splitlines()[-1]
+    assert said in last
+    assert "Traceback" not in log
+    for secret in (SECRET, PASSWORD, "p%40ss"):
+        assert secret not in log
+    if said not in ("required", "not allowed", "'soon'") and "goes with" not in said:
+        assert len([line for line in log.splitlines() if "of 5 failed" not in line]) == 1
+
+
+def test_secrets_are_blotted_out_wherever_they_turn_up(loader, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    loader.delta(f"{PASSWORD.replace('/', '')}.json", b"[")
+    monkeypatch.setenv("PGPASSWORD", PASSWORD.replace("/", ""))
+    for log_format in ("text", "json"):
+        log = loader.changes("--log-format", log_format, code=1).log
+        assert "***" in log
+        assert PASSWORD.replace("/", "") not in log
+
+
+def test_settings_come_from_dotenv_too(loader, monkeypatch):
+    loader.bucket.put(LATEST, b"[]")
+    names = [*loader.database.env, *loader.bucket.env]
+    lines = [f"{name}={os.environ[name]}\n" for name in names]
+    for name in names:
+        monkeypatch.delenv(name)
+    (loader.folder / ".env").write_text("".join(lines))
+    monkeypatch.setenv("RUSTFS_BUCKET", "nowhere")
+    assert "'nowhere'" in loader("--snapshot", code=2).log, "the environment wins"
+    monkeypatch.delenv("RUSTFS_BUCKET")
+    loader("--snapshot")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_database_url(loader, monkeypatch):
+    server = loader.database.server
+    for name in loader.database.env:
+        monkeypatch.delenv(name)
+    host = server.host.replace("/", "%2F")
+    monkeypatch.setenv(
+        "DATABASE_URL", f"postgresql://{server.user}@{host}:{server.port}/{loader.database.name}"
+    )
+    loader.land([record(1)])
+    assert set(loader.rows()) == {"1"}
+
+
+def test_a_host_in_the_environment_wins_over_a_url_in_dotenv(loader):
+    (loader.folder / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/nowhere\n")
+    loader.land([record(1)])
+    assert set(loader.rows()) == {"1"}
+
+
+def test_json_log(loader):
+    loader.bucket.put(LATEST, b"[")
+    loader.delta("2026-11-01T00-00-00Z.json", [record(1), {}])
+    line = loader("--changes", "--apply", "--log-format", "json").lines[-1]
+    assert line["load_id"] == 1
+    assert line["key"] == "fuel_records/changes/2026-11-01T00-00-00Z.json"
+    assert (line["counts"]["seen"], line["counts"]["inserted"], line["counts"]["rejected"]) == (2, 1, 1)
+    assert line["seconds"] >= 0
+    assert line["level"] == "info"
+    (line,) = loader("--snapshot", "--log-format", "json", code=1).lines
+    assert (line["level"], line["key"]) == ("error", LATEST)
+    assert "JSON" in line["error"]
+
+
+def test_help_teaches(loader):
+    done = subprocess.run(
+        [sys.executable, "-m", "loader", "--help"],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    for word in ("--apply", "dry run", "RUSTFS_ENDPOINT", "75", "--since", "examples"):
+        assert word in done.stdout

@@ -1,0 +1,212 @@
+"""The economy rules of docs/economy.md in plain Python: what fill_intervals is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+
+@dataclass
+class Fact:
+    """One row of fuel.records, as far as economy looks at it."""
+
+    id: str
+    plate: str | None
+    filled_at: datetime | None
+    litres: float | None
+    amount_kes: float | None
+    odometer_km: float | None
+    live: bool = True
+
+
+@dataclass
+class Verdict:
+    """What the rules say about one fill."""
+
+    reason: str | None
+    distance_km: float | None = None
+    interval_litres: float | None = None
+    km_per_litre: float | None = None
+    rolling_km_per_litre: float | None = None
+
+
+def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
+    """The verdict on every fill, by id; `limits` is var `economy` of dbt_project.yml."""
+    verdicts: dict[str, Verdict] = {}
+    vehicles: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if not fact.live:
+            verdicts[fact.id] = Verdict("not_live")
+        elif fact.plate is None:
+            verdicts[fact.id] = Verdict("plate_missing")
+        elif fact.filled_at is None:
+            verdicts[fact.id] = Verdict("time_missing")
+        else:
+            vehicles.setdefault(fact.plate, []).append(fact)
+    for fills in vehicles.values():
+        verdicts |= _judge_vehicle(sorted(fills, key=_order), limits)
+    return verdicts
+
+
+def _order(fill: Fact) -> tuple[datetime, float, str]:
+    assert fill.filled_at is not None
+    return fill.filled_at, float("inf") if fill.odometer_km is None else fill.odometer_km, fill.id
+
+
+def _at(fill: Fact) -> datetime:
+    assert fill.filled_at is not None
+    return fill.filled_at
+
+
+def _km(fill: Fact) -> float:
+    assert fill.odometer_km is not None
+    return fill.odometer_km
+
+
+def _agree(earlier: Fact, later: Fact, limits: dict[str, Any]) -> bool:
+    days = max((_at(later) - _at(earlier)) / timedelta(days=1), 1)
+    return 0 <= _km(later) - _km(earlier) <= limits["max_km_per_day"] * days
+
+
+def _is_duplicate(fill: Fact, earlier: list[Fact], limits: dict[str, Any]) -> bool:
+    if fill.litres is None and fill.amount_kes is None:
+        return False
+    same = [other for other in earlier if (other.litres, other.amount_kes) == (fill.litres, fill.amount_kes)]
+    if not same:
+        return False
+    apart = _at(fill) - _at(same[-1])
+    if fill.odometer_km is None or same[-1].odometer_km is None:
+        return apart <= timedelta(hours=limits["duplicate_max_hours_without_odometer"])
+    return fill.odometer_km == same[-1].odometer_km and apart <= timedelta(
+        hours=limits["duplicate_max_hours"]
+    )
+
+
+def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
+    def support(n: int) -> int:
+        others = [*readings[max(n - 3, 0) : n], *readings[n + 1 : n + 4]]
+        return sum(
+            1 if _agree(*sorted((other, readings[n]), key=_order), limits) else -1  # type: ignore[misc]
+            for other in others
+        )
+
+    supports = [support(n) for n in range(len(readings))]
+    wrong = {n for n, sum_ in enumerate(supports) if sum_ <= -2}
+    for n in range(1, len(readings)):
+        earlier, later = readings[n - 1], readings[n]
+        if _agree(earlier, later, limits):
+            continue
+        if supports[n - 1] < supports[n]:
+            wrong.add(n - 1)
+        elif (
+            supports[n - 1] > supports[n]
+            or n + 1 == len(readings)
+            or _agree(earlier, readings[n + 1], limits)
+        ):
+            wrong.add(n)
+    return [reading for n, reading in enumerate(readings) if n not in wrong]
+
+
+def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
+    verdicts: dict[str, Verdict] = {}
+    counted: list[Fact] = []
+    for n, fill in enumerate(fills):
+        if _is_duplicate(fill, fills[:n], limits):
+            verdicts[fill.id] = Verdict("duplicate")
+        else:
+            counted.append(fill)
+
+    good = _good_readings([fill for fill in counted if fill.odometer_km], limits)
+    good_ids = {fill.id for fill in good}
+    hops = sorted(_km(b) - _km(a) for a, b in pairwise(good) if _km(b) > _km(a))
+    usual_hop = hops[(len(hops) - 1) // 2] if hops else None
+    day = timedelta(hours=limits["topup_max_hours"])
+    topped_up, repeated = set(), set()
+    for a, b in pairwise(good):
+        few_km = limits["topup_max_km"]
+        if usual_hop is not None:
+            few_km = min(few_km, limits["topup_max_share_of_usual_distance"] * usual_hop)
+        if _at(b) - _at(a) <= day and 0 <= _km(b) - _km(a) <= few_km:
+            topped_up.add(a.id)
+        if _km(a) == _km(b) and _at(b) - _at(a) > day:
+            repeated.add(b.id)
+
+    last: Fact | None = None
+    tank: list[Fact] = []
+    # (distance, km per litre) or None of each counted fill so far: the samples of the baseline.
+    past: list[tuple[float, float] | None] = []
+    valid: list[tuple[float, float]] = []
+    for fill in counted:
+        tank.append(fill)
+        ends = fill.id in good_ids and fill.id not in topped_up and fill.id not in repeated
+        distance = _km(fill) - _km(last) if last and fill.odometer_km else None
+        litres = sum(part.litres or 0 for part in tank)
+        sample = None
+        reason = _reason(
+            fill, last, tank, ends, fill.id in good_ids, fill.id in topped_up, fill.id in repeated, limits
+        )
+        if reason is None:
+            assert distance is not None
+            sample = distance, distance / litres
+            samples = [one for one in past[-limits["baseline_fills"] :] if one]
+            if (
+                len(samples) >= limits["missed_fill_min_intervals"]
+                and distance >= limits["missed_fill_min_times_usual_distance"] * median(d for d, _ in samples)
+                and sample[1]
+                >= limits["missed_fill_min_times_usual_km_per_litre"] * median(e for _, e in samples)
+            ):
+                reason = "missed_fill_suspected"
+        past.append(sample)
+        verdict = Verdict(reason, distance)
+        if reason is None:
+            assert distance is not None
+            valid.append((distance, litres))
+            verdict.interval_litres, verdict.km_per_litre = litres, distance / litres
+        if valid:
+            window = valid[-limits["rolling_intervals"] :]
+            verdict.rolling_km_per_litre = sum(d for d, _ in window) / sum(v for _, v in window)
+        verdicts[fill.id] = verdict
+        if ends:
+            last, tank = fill, []
+    return verdicts
+
+
+def _reason(
+    fill: Fact,
+    last: Fact | None,
+    tank: list[Fact],
+    ends: bool,
+    good: bool,
+    topped_up: bool,
+    repeated: bool,
+    limits: dict[str, Any],
+) -> str | None:
+    if not fill.odometer_km:
+        return "odometer_missing"
+    if last is None:
+        return "first_fill"
+    if (ends or not good) and fill.odometer_km < _km(last):
+        return "odometer_rollback"
+    if not good:
+        return "distance_implausible"
+    if topped_up:
+        return "topup_merged"
+    if repeated or fill.odometer_km == last.odometer_km:
+        return "odometer_repeated"
+    if not _agree(last, fill, limits):
+        return "distance_implausible"
+    if any(not part.litres for part in tank):
+        return "litres_missing"
+    if any(_litres_implausible(part, limits) for part in tank):
+        return "litres_implausible"
+    return None
+
+
+def _litres_implausible(part: Fact, limits: dict[str, Any]) -> bool:
+    assert part.litres is not None
+    if part.litres > limits["max_litres_per_fill"]:
+        return True
+    return part.amount_kes is not None and part.amount_kes / part.litres < limits["min_price_kes_per_litre"]

@@ -1,0 +1,104 @@
+"""reporting.v_fuel_anomalies on generated fleets with planted anomalies, and its switches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from demo import servers
+from tests.conftest import ROOT, Database, Dbt, fresh_database
+
+from .histories import PLANTS, Fill, fleet_fills, insert_devices, insert_fills
+from .measure_anomalies import SINCE, UNTIL, score
+
+# What must hold on a small fleet; docs/anomalies.md has the figures of a larger one.
+RECALL = dict.fromkeys(PLANTS, 0.9) | {"economy_below_baseline": 0.8}
+PRECISION = dict.fromkeys(PLANTS, 0.9) | {"economy_below_baseline": 0.65}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A built database, the dbt that built it, and what was put into it."""
+
+    database: Database
+    dbt: Dbt
+    fills: list[Fill]
+
+
+@pytest.fixture(scope="module")
+def fleet(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with fresh_database(pg_server) as database:
+        servers.empty_landing(pg_server, database.name)
+        dbt = Dbt(ROOT, database, tmp_path_factory.mktemp("target"))
+        dbt("build", "--select", "+v_fuel_anomalies", "--exclude-resource-type", "test", "unit_test")
+        vehicles, fills = fleet_fills(11, 60, SINCE, UNTIL)
+        with database.connect(autocommit=True) as conn:
+            insert_fills(conn, fills)
+            insert_devices(conn, vehicles)
+        dbt("run", "--select", "tracker_devices", "fill_intervals")
+        yield Fleet(database, dbt, fills)
+
+
+def test_planted_anomalies_are_found_and_honest_fills_left_alone(fleet: Fleet) -> None:
+    findings = {
+        (id_, rule) for id_, rule in fleet.database.query("select id, rule from reporting.v_fuel_anomalies")
+    }
+    scores, per_honest_fill = score(fleet.fills, findings)
+    assert {rule: s.recall for rule, s in scores.items() if s.recall < RECALL[rule]} == {}
+    assert {rule: s.precision for rule, s in scores.items() if s.precision < PRECISION[rule]} == {}
+    assert per_honest_fill <= 0.01
+
+
+def test_every_finding_explains_itself_and_has_a_plausible_sum(fleet: Fleet) -> None:
+    incomplete = fleet.database.query(
+        "select id, rule, observed, expected, explanation, kes_at_risk from reporting.v_fuel_anomalies"
+        " where num_nulls(severity, plate, department, filled_at, observed, expected, explanation) > 0"
+        " or explanation !~ '^[A-Z0-9].*[.]$' or explanation like '%%  %%' or kes_at_risk < 0"
+    )
+    assert incomplete == []
+
+
+def test_rules_without_a_basis_are_silent(fleet: Fleet) -> None:
+    with fleet.database.connect() as conn:
+        conn.execute("delete from fuel.tracker_devices")
+        conn.execute("delete from fuel.fuel_price_caps")
+        conn.execute("update fuel.anomaly_rules set min_samples = 1000000")
+        rules = {
+            rule
+            for (rule,) in conn.execute("select distinct rule from reporting.v_fuel_anomalies").fetchall()
+        }
+        conn.rollback()
+    assert rules == {"duplicate_submission", "odometer_rollback", "implausible_distance"}
+
+
+def test_without_a_cap_prices_are_compared_with_the_fleet_of_that_week(fleet: Fleet) -> None:
+    with fleet.database.connect() as conn:
+        conn.execute("delete from fuel.fuel_price_caps")
+        found = {
+            id_
+            for id_, explanation in conn.execute(
+                "select id, explanation from reporting.v_fuel_anomalies where rule = 'price_out_of_band'"
+            ).fetchall()
+            if "the fleet's median of that week" in explanation
+        }
+        conn.rollback()
+    planted = {fill.id for fill in fleet.fills if fill.plant == "price_out_of_band"}
+    assert len(found & planted) >= 0.8 * len(planted)
+    assert len(found - planted) <= 0.1 * len(found)
+
+
+@pytest.mark.parametrize("switch", ["off", "gone"])
+def test_a_rule_switched_off_is_silent(fleet: Fleet, switch: str) -> None:
+    with fleet.database.connect() as conn:
+        all_rules = conn.execute(
+            "select rule, count(*) from reporting.v_fuel_anomalies group by rule"
+        ).fetchall()
+        if switch == "off":
+            conn.execute("update fuel.anomaly_rules set enabled = false where rule = 'fuel_type_unusual'")
+        else:
+            conn.execute("delete from fuel.anomaly_rules where rule = 'fuel_type_unusual'")
+        rest = conn.execute("select rule, count(*) from reporting.v_fuel_anomalies group by rule").fetchall()
+        conn.rollback()
+    assert dict(rest).keys() == dict(all_rules).keys() - {"fuel_type_unusual"}

@@ -1,0 +1,381 @@
+"""The normalisers, as functions and as macros, over tables of cases and over arbitrary text."""
+
+# Tables of look-alike characters, many to a line.
+# ruff: noqa: E501, RUF001
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from demo import servers
+from tests.conftest import ROOT, Database, Dbt, fresh_database
+
+NAMES = ("norm_plate", "parse_number", "parse_timestamp", "alias_key", "canon_fuel_type", "canon_department")
+
+PLATES = {
+    # The usual form, however it is typed.
+    **dict.fromkeys(
+        [
+            "KCA 542Q", "kca-542q", "KCA542Q", "kcA 542q", " kca 542 q ", "K.C.A. 542Q", "KCA_542_Q",
+            "K C A 5 4 2 Q", "ＫＣＡ　５４２Ｑ", "KCA\u00a0542Q", "KCA\u202f542Q", "KC\u200bA 542Q", "\u202aKCA 542Q\u202c",
+            "\ufeffKCA 542Q", "KCA\u2060542Q", "K\u00adCA 542Q", "KCA 542Q\u200e", "KCA\U000e0020542Q", "KCA\n542Q",
+            "KCA\t542Q", "🚗 KCA 542Q", "KCA–542Q", "(KCA 542Q)", "KCA 542Q.", "Kca542q",
+        ],
+        "KCA542Q",
+    ),
+    # O and I in digit positions; letters are never made of digits.
+    "KCA 5O2Q": "KCA502Q", "KCA O12Q": "KCA012Q", "KCA 54IQ": "KCA541Q", "KCA OO1Q": "KCA001Q", "kca 5o2q": "KCA502Q",
+    "K0A 542Q": "K0A542Q", "KCA 5420": "KCA5420", "KCA 5421": "KCA5421", "KC1 542Q": "KC1542Q",
+    "29 CD I9 K": "29CD19K", "47 CG 4O6A": "47CG406A", "KMDA I23X": "KMDA123X", "ZC I234": "ZC1234",
+    # Words before and after.
+    "KCA 542Q (Isuzu)": "KCA542Q", "KCA542Q John": "KCA542Q", "KCA 542Q - Isuzu FRR": "KCA542Q", "Car KCA 542Q": "KCA542Q",
+    "Reg: KCA 542Q": "KCA542Q", "KCA 542Q 45.5L": "KCA542Q", "fuel update KCA 542Q 45.5l KES 8,190": "KCA542Q",
+    "KCA 542Q KSH 500": "KCA542Q", "KCA 542Q 182440 KMS": "KCA542Q", "KAA 123 (old)": "KAA123",
+    # Trailers give way to vehicles; two vehicles are no answer.
+    "KCA 542Q/ZC 1234": "KCA542Q", "KCA542Q-ZC1234": "KCA542Q", "ZC 1234 / KCA 542Q": "KCA542Q", "KCA 542Q + ZF1234": "KCA542Q",
+    "KCA 542Q/KCA 542Q": "KCA542Q", "KCA 542Q & kca542q": "KCA542Q",
+    "KCA 542Q / KDB 123A": None, "KCA542Q KDB123A": None, "KCA 542Q and KMDA 123X": None, "KCA 542Q, GKA 123B": None,
+    "KCA 542Q KDB 123A ZC 1234": None, "ZC 1234 / ZD 4321": None,
+    # Other known forms.
+    "KAA 123": "KAA123", "KMDA 123X": "KMDA123X", "kmda-123x": "KMDA123X", "KTWB 456C": "KTWB456C", "GKA 123B": "GKA123B",
+    "GK A 123 B": "GKA123B", "GK 1234": "GK1234", "47 CG 456A": "47CG456A", "1 CG 001A": "1CG001A", "29 CD 19 K": "29CD19K",
+    "29CD19K": "29CD19K", "108 UN 23 K": "108UN23K", "ZC 1234": "ZC1234", "ZG 1234A": "ZG1234A", "Trailer ZC 1234": "ZC1234",
+    "KMDA 123X John": "KMDA123X", "47 CG 456A ambulance": "47CG456A", "GKA 123B (police)": "GKA123B",
+    # Plausible others are kept as they are.
+    "BOSS 1": "BOSS1", "ELVIS 01": "ELVIS01", "UHURU1": "UHURU1", "T 123 ABC": "T123ABC", "UAX 123B": "UAX123B",
+    "KCA 54Q": "KCA54Q", "O1O1O1": "O1O1O1",
+    # No plate.
+    **dict.fromkeys(
+        [
+            "", " ", "-", "n/a", "N/A", "none", "unknown", "no plate", "Isuzu", "Generator", "John", "KCA", "542", "542Q",
+            "12345", "0712345678", "+254 712 345 678", "45.5L", "20 L", "182,440 km", "KES 500", "KES 8,190", "KSH 5000",
+            "Ksh 500", "kms 182", "7:30am", "hello world", "jerrycan 20L", "\u200b", "\u00a0", "????", "🚗", "KCA542QJOHN",
+            "2026-11-01", "true", "日本", "KCAOOOQ",
+        ]
+    ),
+}  # fmt: skip
+
+NUMBERS: dict[str, str | None] = {
+    "0": "0", "45": "45", "45.5": "45.5", "45.": "45", ".5": "0.5", "0.5": "0.5", "007": "7", " 45 ": "45", "+45": "45",
+    "-45.5": "-45.5", "−45,5 L": "-45.5", "1e3": "1000", "1.8244E+05": "182440", "1E-2": "0.01",
+    "45.5L": "45.5", "45.5 l": "45.5", "45.5 ltrs": "45.5", "45.5ltr": "45.5", "45 Litres": "45", "45 liters.": "45",
+    "45 lts": "45", "lita 45": None, "45 lita": "45", "litres: 45.5": "45.5", "45.5 L.": "45.5",
+    "1,234.50": "1234.50", "1,234": "1234", "12,345,678": "12345678", "12 345": "12345", "12\u00a0345": "12345",
+    "12\u202f345": "12345", "12'345": "12345", "12’345.5": "12345.5", "182,440 km": "182440", "182440KM": "182440",
+    "182 440 kms": "182440", "182440 kilometres": "182440", "odo 182440": "182440", "ODO: 182,440 km": "182440",
+    "mileage 182440": "182440", "㎞ 5": "5",
+    "KES 8,190": "8190", "KES8190": "8190", "kes. 8190": "8190", "KES 8,190.00": "8190.00", "Ksh 5000/=": "5000",
+    "KSh5,000": "5000", "Kshs. 8,190.00": "8190.00", "8190.00/-": "8190.00", "8,190/=": "8190", "8,190 /=": "8190",
+    "8190 bob": "8190", "Sh 500": "500", "500 shillings": "500", "5000 ksh": "5000", "5000ksh": "5000", "8190 KES": "8190",
+    "KES -500": "-500", "total: 8190": "8190", "KES.500": "500",
+    "5k": "5000", "5.5K": "5500", "5 k": "5000", "5k/=": "5000", "KES 5k": "5000", "5km": "5", "5 km": "5", "5kes": "5",
+    "5ksh": "5", "5k ksh": "5000",
+    "45,5": "45.5", "45,50": "45.50", "1,23": "1.23", "0,500": "0.500", "1.234,50": "1234.50", "1 234,5": "1234.5",
+    "1.234.567": "1234567", "1.234": "1.234", "45,5 L": "45.5",
+    "５０": "50", "４５．５Ｌ": "45.5", "٤٥": "45", "۴۵٫۵": "45.5", "1٬234": "1234", "𝟒𝟓": "45", "45\u200b.5": "45.5",
+    "999999999": "999999999", "-999999999": "-999999999", "999999999.4": "999999999.4",
+    **dict.fromkeys(
+        [
+            "", " ", "-", ".", ",", "n/a", "none", "null", "true", "L", "KES", "k", "45.5 ltrs @ 180", "45 x 180", "20+25",
+            "20-25", "20/25", "1/2", "45½", "45²", "①", "45①", "12 34", "1,23,456", "12,3456", "1 2 3", "01/11/2026",
+            "2026-11-01", "10:42", "2026-11-01T07:42:00.000Z", "KCA 542Q", "--5", "+-5", "5-", "45.5.5", "45..5", "100%",
+            "1e400000", "1e99", "-1e99", "1" * 400, "9" * 99, "1000000000", "999999999.5", "-1000000000", "Infinity",
+            "-Infinity", "NaN", "inf", "0x1F", "1_000", "1e", "e5", "45 units", "full tank", "0712345678901", "5kk", "５０²",
+            "5" + " " * 200, "१२",
+        ]
+    ),
+}  # fmt: skip
+
+UTC_0742 = "2026-11-01T07:42:00+00:00"
+NAIROBI_0742 = "2026-11-01T04:42:00+00:00"
+NAIROBI_DAY = "2026-10-31T21:00:00+00:00"
+TIMESTAMPS: dict[str, str | None] = {
+    **dict.fromkeys(
+        [
+            "2026-11-01T07:42:00.000Z", "2026-11-01T07:42:00Z", "2026-11-01T07:42Z", "2026-11-01t07:42:00z",
+            "2026-11-01 07:42:00 UTC", "2026-11-01T10:42:00+03:00", "2026-11-01T10:42:00+0300", "2026-11-01T10:42+03",
+            "2026-11-01T04:12:00-0330", "2026-11-01 10:42:00.000+03", "Sun, 01 Nov 2026 07:42:00 GMT",
+            "Sun Nov 01 2026 10:42:00 GMT+0300 (East Africa Time)", "2026-11-01T10:42:00+03:00[Africa/Nairobi]",
+            " 2026-11-01T07:42:00.000Z ", "2026-11-01T07:42:00,000Z", "2026-11-01\u00a007:42Z", "1793518920", "1793518920000",
+            "1793518920.0", "1.79351892e9", "1.79351892E+12", "01/11/2026 10:42 EAT",
+        ],
+        UTC_0742,
+    ),
+    **dict.fromkeys(
+        [
+            "2026-11-01T07:42:00", "2026-11-01T07:42", "2026-11-01 07:42:00", "2026-11-01 07:42", "2026/11/01 07:42",
+            "01/11/2026 07:42", "1/11/2026 7:42", "01/11/2026 07:42:00", "01-11-2026 07:42", "01.11.2026 07:42",
+            "01.11.26 07:42", "1/11/26 7:42 am", "01/11/2026 07:42 AM", "01/11/2026, 07:42", "01/11/2026 07.42",
+            "01/11/2026 07:42 hrs", "1 Nov 2026 07:42", "1 November 2026 at 7:42 a.m.", "Nov 1, 2026 7:42", "1st Nov 2026 07:42",
+            "Sunday 1 November 2026, 07:42", "０１/１１/２０２６ ０７:４２",
+        ],
+        NAIROBI_0742,
+    ),
+    **dict.fromkeys(
+        ["2026-11-01", "01/11/2026", "1/11/2026", "01-11-2026", "01.11.26", "2026/11/1", "Nov 1, 2026", "2026-11-01 00:00",
+         "1/11/2026 12:00 AM", "2026-10-31T24:00", "2026-10-31T21:00:00.000Z"],
+        NAIROBI_DAY,
+    ),
+    "1/11/2026 7:42 PM": "2026-11-01T16:42:00+00:00", "1/11/2026 19:42 pm": "2026-11-01T16:42:00+00:00",
+    "1/11/2026 12:42 PM": "2026-11-01T09:42:00+00:00",
+    "2026-11-01T07:42:00.123456Z": "2026-11-01T07:42:00.123456+00:00",
+    "2026-11-01T07:42:00.123Z": "2026-11-01T07:42:00.123000+00:00",
+    "1793518920123": "2026-11-01T07:42:00.123000+00:00",
+    "2026-12-31T07:42:00.000Z": "2026-12-31T07:42:00+00:00", "2026-01-30T07:42:00.000Z": "2026-01-30T07:42:00+00:00",
+    "2026-11-01T24:00:00Z": "2026-11-02T00:00:00+00:00", "2016-12-31T23:59:60Z": "2017-01-01T00:00:00+00:00",
+    "2000-02-29": "2000-02-28T21:00:00+00:00", "2028-02-29T00:00:00.000Z": "2028-02-29T00:00:00+00:00",
+    "2000-01-01T00:00:00.000Z": "2000-01-01T00:00:00+00:00", "2099-12-31T23:59:59.999Z": "2099-12-31T23:59:59.999000+00:00",
+    "946684800": "2000-01-01T00:00:00+00:00",
+    **dict.fromkeys(
+        [
+            "", " ", "n/a", "now", "today", "yesterday", "infinity", "-infinity", "epoch", "allballs", "2026-02-31", "2026-02-29",
+            "2026-02-30T07:42:00.000Z", "2026-02-29T07:42:00.000Z", "2026-04-31T07:42:00.000Z", "31/04/2026", "29/02/2027",
+            "1900-02-29", "2100-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "11/25/2026", "2026-11-01T25:00:00Z",
+            "2026-11-01T24:00:01Z", "2026-11-01T07:60:00Z", "2026-11-01T07:42:61Z", "2026-11-01T07:42:00.000ZZ",
+            "2026-11-01T07:42:00+99:00", "2026-11-01T07:42:00+03:60", "2026-11-01T07:42:00+3", "13:00", "07:42",
+            "1/11/2026 13:42 AM", "1999-12-31", "2100-01-01", "99999-01-01", "-2026-11-01", "0000-00-00 00:00:00",
+            "0001-01-01T00:00:00.000Z", "946684799", "4102444800", "4102444800000", "1793518920000000", "-1793518920", "0",
+            "1e400000", "9" * 400, "NaN", "45.5L", "KCA 542Q", "2026-11", "2026", "20--11-01T07:42:00.000Z",
+            "20T6-11-01T07:42:00.000Z", "2026-11-01T07:42:00.-00Z", "1 Foo 2026", "2026-W44-7", "1/2/3/4", "01/11/2026 7",
+        ]
+    ),
+}  # fmt: skip
+
+KEYS = {
+    "Field Ops": "field ops", " field-ops ": "field ops", "FIELD  OPS": "field ops", "Field.Ops!": "field ops",
+    "Field/Ops": "field ops", "Field\tOps": "field ops", "Ｆｉｅｌｄ Ops": "field ops", "Fi\u200beld Ops": "field ops",
+    "“Field” Ops": "field ops", "🚗 Field Ops": "field ops", "H.R.": "h r", "ıct": "ict", "日本": "日本", "Dept 2": "dept 2",
+    **dict.fromkeys(["", " ", "-", "...", "\u200b", "\u00a0", "“”", "🚗", "—"]),
+}  # fmt: skip
+
+FUELS = {
+    **dict.fromkeys(["Diesel", "DISIEL", "diesel.", "AGO", "ago", "dizeli", "Gas-oil", "GASOIL", "deisel", "dieesl", "diesle",
+                     "disel", "diezel", "dieselx", "iesel", "V-Power Diesel"], "diesel"),
+    **dict.fromkeys(["Petrol", "PETROLI", "super", "Supper", "PMS", "unleaded", "unleded", "V-Power", "petro", "pertol",
+                     "gasoline", "gasolin"], "petrol"),
+    **dict.fromkeys(["kerosene", "kerosine", "paraffin", "parrafin", "mafuta taa", "Mafuta-Taa", "IK", "kerosen"], "kerosene"),
+    **dict.fromkeys(["LPG", "L.P.G.", "autogas"], "lpg"),
+    **dict.fromkeys(["electric", "EV", "umeme", "electrik"], "electric"),
+    **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
+}  # fmt: skip
+
+DEPARTMENTS = {
+    **dict.fromkeys(["Logistcs", "logistics", "LOGISTICS ", "Logistics.", "lojistiki"], "Logistics"),
+    **dict.fromkeys(["ICT", "ict", "Ict", "I.C.T.", "it", "ıct"], "ICT"),
+    **dict.fromkeys(["field-ops", "Field  Ops", "FIELD OPERATIONS"], "Field Operations"),
+    "HR": "Human Resources", "human resources": "Human Resources",
+    "new  branch": "New Branch", " NEW-BRANCH (kisumu) ": "New-Branch (Kisumu)", "branch\u200b 7": "Branch 7", "日本": "日本",
+    **dict.fromkeys(["", " ", "-", "...", "\u200b", "\u00a0"]),
+}  # fmt: skip
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "norm_plate": PLATES,
+    "parse_number": {typed: Decimal(number) if number else None for typed, number in NUMBERS.items()},
+    "parse_timestamp": {typed: _moment(moment) for typed, moment in TIMESTAMPS.items()},
+    "alias_key": KEYS,
+    "canon_fuel_type": FUELS,
+    "canon_department": DEPARTMENTS,
+}
+EVERY_TEXT = sorted({typed for cases in CASES.values() for typed in cases})
+
+
+@pytest.fixture(scope="module", params=["pg_server", "pg15_server"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database on the newest and on the oldest PostgreSQL."""
+    with fresh_database(request.getfixturevalue(request.param)) as db:
+        yield db
+
+
+@pytest.fixture(scope="module")
+def macros(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection[Any]]:
+    """A connection where temporary view `by_macro` applies each macro to `typed.x`, and feed_text to `typed.raw`."""
+    dbt = Dbt(ROOT, database, tmp_path_factory.mktemp("target"))
+    dbt("build", "--resource-type", "seed", "--resource-type", "function")
+    columns = ", ".join(f"{{{{ {name}('x') }}}} as {name}" for name in NAMES)
+    select = f"select x, {columns}, {{{{ feed_text('litres') }}}} as feed_text from typed"
+    compiled = dbt("--quiet", "compile", "--inline", select).stdout
+    with database.connect(autocommit=True) as conn:
+        conn.execute("create temporary table typed (x text, raw jsonb)")
+        conn.execute(f"create temporary view by_macro as {compiled}".encode())
+        yield conn
+
+
+def _by_function(conn: psycopg.Connection[Any], name: str, texts: list[str]) -> dict[str, Any]:
+    rows = conn.execute(f"select x, fuel.{name}(x) from unnest(%s::text[]) as x".encode(), [texts])
+    return dict(rows.fetchall())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cases(macros: psycopg.Connection[Any], name: str) -> None:
+    cases = CASES[name]
+    found = _by_function(macros, name, list(cases))
+    assert {typed: value for typed, value in found.items() if value != cases[typed]} == {}
+    assert len(found) == len(cases)
+    assert macros.execute(f"select fuel.{name}(null)".encode()).fetchone() == (None,)
+
+
+def _check(conn: psycopg.Connection[Any], texts: list[str]) -> None:
+    """Nothing raises, macro and function agree, plates and canonical names stay themselves, numbers fit."""
+    functions = ", ".join(f"fuel.{name}(x)" for name in NAMES)
+    conn.execute("truncate typed")
+    conn.execute("insert into typed (x) select unnest(%s::text[])", [texts])
+    differing = conn.execute(
+        f"select x from by_macro where ({', '.join(NAMES)}) is distinct from ({functions})".encode()
+    ).fetchall()
+    assert differing == []
+    for name in ("norm_plate", "canon_fuel_type", "canon_department", "alias_key"):
+        unstable = conn.execute(
+            f"select x, {name}, fuel.{name}({name}) from by_macro where {name} <> fuel.{name}({name}) "
+            f"or ({name} is not null and fuel.{name}({name}) is null)".encode()
+        ).fetchall()
+        assert unstable == [], name
+    conn.execute("select parse_number::numeric(12, 3), parse_timestamp::text from by_macro").fetchall()
+    strange = conn.execute(
+        "select x from by_macro where norm_plate !~ '^[A-Z0-9]+$' or parse_number = 'NaN'"
+    ).fetchall()
+    assert strange == []
+
+
+def test_every_text_through_every_normaliser(macros: psycopg.Connection[Any]) -> None:
+    _check(macros, EVERY_TEXT)
+
+
+def test_long_texts(macros: psycopg.Connection[Any]) -> None:
+    parts = [
+        "9",
+        "KCA 542Q ",
+        "a",
+        "(",
+        "1,234 ",
+        "ﷺ",
+        "\u200b",
+        "日",
+        "2026-11-01 ",
+        "[",
+        "e\u0301",
+        " ",
+        "\n",
+    ]
+    _check(
+        macros, [part * size for part in parts for size in (300, 100_000)] + ["KCA 542Q" + " " * 2_000_000]
+    )
+
+
+CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs", "Cn"])
+FRAGMENTS = [
+    *"KCAQOIZ0159 .,-/:+'eEkKLTZ@()=½²", "KCA", "542Q", "KMDA", "ZC 1234", "KES ", "/=", "km", "1e", "99", "2026", "-02-", "29", "T",
+    "07:42", ":00.000Z", "+03:00", " pm", "Nov", "1793518920", "\u200b", "\u00a0", "\ufeff", "５", "٤", "ß", "ı", "İ", "ς", "ﷺ", "ǆ",
+    "\u0345", "\u0301", "diesel", "petrol", "ict", "logist", "cs", "\n", "\t", "'", '"', "\\", "%", "$", "{", "日", "🚗",
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    texts=st.lists(
+        st.text(CHARACTERS) | st.lists(st.sampled_from(FRAGMENTS)).map("".join), min_size=1, max_size=40
+    )
+)
+def test_any_text(macros: psycopg.Connection[Any], texts: list[str]) -> None:
+    _check(macros, texts)
+
+
+def test_sessions_do_not_matter(macros: psycopg.Connection[Any], database: Database) -> None:
+    expected = CASES["parse_timestamp"]
+    for zone, style in [
+        ("America/New_York", "SQL, MDY"),
+        ("Asia/Tokyo", "German, DMY"),
+        ("Africa/Nairobi", "ISO, YMD"),
+    ]:
+        with database.connect(options=f"-c timezone={zone} -c datestyle={style.replace(' ', '')}") as conn:
+            rows = conn.execute(
+                "select x, extract(epoch from fuel.parse_timestamp(x)) from unnest(%s::text[]) as x",
+                [list(expected)],
+            ).fetchall()
+        assert {typed: seconds for typed, seconds in rows} == {
+            typed: Decimal(str(moment.timestamp())) if moment else None for typed, moment in expected.items()
+        }
+
+
+def test_feed_text(macros: psycopg.Connection[Any]) -> None:
+    cases: list[tuple[dict[str, Any], str | None]] = [
+        ({"litres": "45.5L"}, "45.5L"), ({"litres": " 45 \n"}, "45"), ({"litres": 45.50}, "45.5"), ({"litres": 0}, "0"),
+        ({"litres": True}, "true"), ({"litres": None, "liters": 7}, "7"), ({"litres": "", "quantity": "8"}, "8"),
+        ({"litres": "\u200b\u00a0", "liters": "9"}, "9"), ({"litres": [4], "liters": {"a": 5}, "quantity": 6}, "6"),
+        ({"litres": "[4]"}, "[4]"), ({"litres": "x" * 600}, "x" * 500), ({"Litres": 4}, None), ({"litres": "  "}, None),
+        ({}, None), ({"litres": "日本"}, "日本"), ({"litres": "-", "liters": 3}, "-"),
+    ]  # fmt: skip
+    macros.execute("truncate typed")
+    for number, (raw, _) in enumerate(cases):
+        macros.execute("insert into typed values (%s, %s)", [str(number), json.dumps(raw)])
+    found = dict(macros.execute("select x, feed_text from by_macro").fetchall())
+    assert [found[str(number)] for number in range(len(cases))] == [expected for _, expected in cases]
+    macros.execute("truncate typed")
+    macros.execute(
+        """insert into typed values ('list', '["litres"]'), ('text', '"litres"'), ('null', 'null')"""
+    )
+    assert macros.execute("select distinct feed_text from by_macro").fetchall() == [(None,)]
+
+
+def test_parallel_and_volatility(macros: psycopg.Connection[Any]) -> None:
+    rows = macros.execute(
+        "select proname, provolatile, proparallel, pg_get_function_arguments(oid) from pg_proc "
+        "where pronamespace = 'fuel'::regnamespace and proname = any(%s)",
+        [list(NAMES)],
+    ).fetchall()
+    assert {name: rest for name, *rest in rows} == {
+        name: ["s" if name.startswith("canon") else "i", "s", "raw_value text"] for name in NAMES
+    }
+
+
+def test_inlined_where_promised(macros: psycopg.Connection[Any]) -> None:
+    """An inlined function is not to be seen in the plan."""
+    for name, inlined in [("parse_number", True), ("alias_key", True), ("norm_plate", False)]:
+        plan = macros.execute(f"explain (verbose) select fuel.{name}(x) from typed".encode()).fetchall()
+        assert (f"fuel.{name}" not in str(plan)) == inlined
+
+
+def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
+    """A function of an older design is replaced; with dependents it is refused, and nothing is dropped."""
+    with fresh_database(pg_server) as database:
+        dbt = Dbt(ROOT, database, tmp_path / "target")
+        build = ("build", "--select", "norm_plate", "parse_number", "alias_key")
+        database.query(
+            "create schema fuel;"
+            "create function fuel.norm_plate(p text) returns text language sql as $$ select p $$;"
+            "create function fuel.parse_number(raw_value text) returns float8 language sql as $$ select 1.0 $$;"
+            "create function fuel.alias_key(p text) returns text language sql as $$ select 'old ' || p $$;"
+            "create view public.keys as select fuel.alias_key('a') as key;"
+        )
+        refused = dbt(*build, check=False)
+        assert refused.returncode == 1
+        assert (
+            "fuel.alias_key(p text) returns text is to become (raw_value text) returns text" in refused.stdout
+        )
+        assert "view keys" in refused.stdout
+        assert "alter function fuel.alias_key(text) rename to alias_key_legacy" in refused.stdout
+        assert database.query("select fuel.norm_plate('kca 542q'), fuel.parse_number('5k')") == [
+            ("KCA542Q", 5000)
+        ]
+        assert database.query("select key from public.keys") == [("old a",)]
+
+        versions = "select proname, xmin::text from pg_proc where proname in ('norm_plate', 'parse_number') order by 1"
+        before = database.query(versions)
+        database.query("alter function fuel.alias_key(text) rename to alias_key_legacy")
+        dbt(*build)
+        assert database.query("select fuel.alias_key('A'), (select key from public.keys)") == [("a", "old a")]
+        assert database.query(versions) == before
