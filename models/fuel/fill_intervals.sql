@@ -24,10 +24,10 @@
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
 {#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no
-    statistics, and a nested loop over a million of them never ends. `order by` in a step keeps PostgreSQL from
-    copying the step's expressions into every place that uses them, and lets it know that the rows are sorted,
-    at least by vehicle, when they come to the next window. Readings and times are compared as double precision
-    numbers, which costs a tenth of numeric and interval arithmetic. #}
+    statistics, and a nested loop over a million of them never ends. `order by` in a step keeps PostgreSQL
+    from copying the step's expressions into every place that uses them, and tells the next window that the
+    rows come sorted, at least by vehicle. Readings and times are compared as double precision numbers, which
+    is much cheaper than numeric and interval arithmetic. #}
 {#- What each step carries along; a narrow row is quicker to sort. -#}
 {%- set carried %}id,
         plate,
@@ -42,9 +42,7 @@
         reading_km,
         filled_s,
         unusable_reason,
-        duplicate_of_id,
-        usable_litres,
-        has_implausible_litres
+        duplicate_of_id
 {%- endset %}
 
 {% if stale.get('max_load_id') and not stale.code_changed -%}
@@ -154,12 +152,6 @@ counted_fills as (
     select
         marked_duplicates.*,
         unusable_reason is null and duplicate_of_id is null as is_counted,
-        case when litres > 0 then litres end as usable_litres,
-        coalesce(
-            litres > {{ economy.max_litres_per_fill }}
-            or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
-            false
-        ) as has_implausible_litres,
         unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false)
             as has_reading
     from marked_duplicates
@@ -309,7 +301,13 @@ fills_with_readings as (
         has_good_reading,
         is_topped_up,
         is_repeated,
-        has_good_reading and not is_topped_up and not is_repeated as ends_interval
+        has_good_reading and not is_topped_up and not is_repeated as ends_interval,
+        case when litres > 0 then litres end as usable_litres,
+        coalesce(
+            litres > {{ economy.max_litres_per_fill }}
+            or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
+            false
+        ) as has_implausible_litres
     from grouped_readings
     order by plate
 
@@ -338,10 +336,11 @@ interval_sums as (
     select
         numbered_intervals.*,
         sum(usable_litres) over whole_interval as litres_of_interval,
-        sum(amount_kes) over whole_interval as amount_of_interval_kes,
+        case
+            when not bool_or(amount_kes is null) over whole_interval then sum(amount_kes) over whole_interval
+        end as amount_of_interval_kes,
         bool_or(usable_litres is null) over whole_interval as misses_litres,
         bool_or(has_implausible_litres) over whole_interval as holds_implausible_litres,
-        bool_or(amount_kes is null) over whole_interval as misses_amount,
         first_value(previous_fill_odometer_km) over whole_interval as previous_odometer_km,
         first_value(previous_fill_s) over whole_interval as previous_end_s
     from numbered_intervals
@@ -387,26 +386,24 @@ with_economy as (
         is_counted,
         intervals_ended,
         fills_before,
-        -- Known by how many fills lie before it; a vehicle's first blocks are short, so that it has a baseline soon.
-        fills_before - fills_before % case
-            when fills_before < {{ economy.baseline_block_fills }} then {{ economy.baseline_early_block_fills }}
-            else {{ economy.baseline_block_fills }}
+        -- Known by how many fills lie before it; the first fills are blocks of their own, for a baseline soon.
+        case
+            when fills_before < {{ economy.baseline_block_fills }} then fills_before
+            else fills_before - fills_before % {{ economy.baseline_block_fills }}
         end as block,
         previous_fill_s,
         previous_fill_litres,
         km_since_previous_fill,
         litres_of_interval,
         amount_of_interval_kes,
-        misses_amount,
         previous_odometer_km,
         previous_end_s,
         distance_km,
         reason_so_far,
+        usable_litres,
+        has_implausible_litres,
         case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
-        case
-            when reason_so_far is null
-                then distance_km::double precision / litres_of_interval::double precision
-        end as candidate_km_per_litre
+        case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres
     from measured_intervals
     order by plate, is_counted
 
@@ -414,8 +411,8 @@ with_economy as (
 
 with_samples as (
 
-    -- What the vehicle's fills before this block of them were like: the samples of every baseline. They are the
-    -- same for the whole block, so its first fill alone carries them.
+    -- What the vehicle's fills before this block of them were like: the samples of every baseline. They are
+    -- the same for the whole block, so its first fill alone carries them.
     select
         with_economy.*,
         fills_before = block as starts_block,
@@ -425,8 +422,8 @@ with_samples as (
         case when fills_before = block then array_agg(candidate_distance_km)
             filter (where candidate_distance_km is not null)
             over previous_blocks end as sample_distances_km,
-        case when fills_before = block then array_agg(candidate_km_per_litre)
-            filter (where candidate_km_per_litre is not null)
+        case when fills_before = block then array_agg(candidate_distance_km / candidate_litres)
+            filter (where candidate_distance_km is not null)
             over previous_blocks end as sample_km_per_litre,
         case when fills_before = block then array_agg(fuel_type)
             filter (where is_counted and fuel_type is not null)
@@ -463,9 +460,9 @@ with_deviations as (
 
     select
         with_medians.*,
-        case when starts_block then round(
-            (select value from unnest(sample_litres) as value order by value desc offset 1 limit 1)::numeric, 3
-        ) end as block_max_litres,
+        case when starts_block then round((
+            select value from unnest(sample_litres) as value order by value desc offset 1 limit 1
+        )::numeric, 3) end as block_max_litres,
         case when starts_block then round((
             select percentile_cont(0.5) within group (order by abs(value - block_km_per_litre))
             from unnest(sample_km_per_litre) as value
@@ -477,7 +474,8 @@ with_deviations as (
         case when starts_block then coalesce(cardinality(sample_litres), 0) end as block_litres_samples,
         case when starts_block then coalesce(cardinality(sample_km_per_litre), 0) end
             as block_km_per_litre_samples,
-        case when starts_block then coalesce(cardinality(sample_fuel_types), 0) end as block_fuel_type_samples
+        case when starts_block then coalesce(cardinality(sample_fuel_types), 0) end
+            as block_fuel_type_samples
     from with_medians
     order by plate, is_counted, block
 
@@ -495,13 +493,12 @@ with_baselines as (
         km_since_previous_fill,
         litres_of_interval,
         amount_of_interval_kes,
-        misses_amount,
         previous_odometer_km,
         previous_end_s,
         distance_km,
         reason_so_far,
         candidate_distance_km,
-        candidate_km_per_litre,
+        candidate_litres,
         first_value(block_distance_km) over of_block as usual_distance_km,
         first_value(block_max_litres) over of_block as usual_max_litres,
         first_value(block_litres_samples) over of_block as litres_samples,
@@ -526,7 +523,7 @@ judged_intervals as (
                 km_per_litre_samples >= {{ economy.missed_fill_min_intervals }}
                 and candidate_distance_km
                 >= {{ economy.missed_fill_min_times_usual_distance }} * usual_distance_km
-                and candidate_km_per_litre
+                and candidate_distance_km / candidate_litres
                 >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre
                 then 'missed_fill_suspected'
         end as exclusion_reason
@@ -543,9 +540,9 @@ summed_so_far as (
         exclusion_reason is null as is_valid,
         count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
         sum(candidate_distance_km) filter (where exclusion_reason is null) over vehicle as km_so_far,
-        sum(litres_of_interval::double precision) filter (where exclusion_reason is null) over vehicle as litres_so_far,
+        sum(candidate_litres) filter (where exclusion_reason is null) over vehicle as litres_so_far,
         -- What was bought beyond what the distance can have burnt.
-        sum(litres_of_interval::double precision - candidate_distance_km / usual_km_per_litre)
+        sum(candidate_litres - candidate_distance_km / usual_km_per_litre)
             filter (where exclusion_reason is null)
             over vehicle as unexplained_so_far
     from judged_intervals
@@ -561,18 +558,20 @@ rolled_up as (
         summed_so_far.*,
         (km_so_far - coalesce(lag(km_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0))
         / nullif(
-            litres_so_far - coalesce(lag(litres_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0), 0
+            litres_so_far
+            - coalesce(lag(litres_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0), 0
         ) as sum_km_per_litre,
-        -- Counted from each of the last intervals; the least of them, because a partial fill some intervals back
-        -- leaves room in the tank. Nobody knows that room after an interval without litres: only if the interval
-        -- before was valid is the one before among the valid ones also the one before among all.
+        -- Counted from each of the last intervals; the least of them, because a partial fill some intervals
+        -- back leaves room in the tank. Nobody knows that room after an interval without litres, so the
+        -- interval before this one must be valid too.
         case
             when
                 usual_km_per_litre is not null
                 and lag(intervals_ended) over valid_intervals = intervals_ended - 1
                 then unexplained_so_far - greatest(
                     {%- for n in range(1, economy.partial_fill_intervals + 1) %}
-                    coalesce(lag(unexplained_so_far, {{ n }}) over valid_intervals, 0){{ ',' if not loop.last }}
+                    coalesce(lag(unexplained_so_far, {{ n }}) over valid_intervals, 0)
+                    {{- ',' if not loop.last }}
                     {%- endfor %}
                 )
         end as unexplained_litres
@@ -611,15 +610,12 @@ final as (
         distance_km,
         round(((filled_s - previous_end_s) / 86400)::numeric, 3) as days_since_previous,
         case when is_valid then litres_of_interval end as interval_litres,
-        case when is_valid and not misses_amount then amount_of_interval_kes end
+        case when is_valid then amount_of_interval_kes end
             as interval_amount_kes,
         case when is_valid then round(distance_km / litres_of_interval, 3) end as km_per_litre,
         case when is_valid then round(litres_of_interval * 100 / distance_km, 3) end
             as litres_per_100km,
-        case
-            when is_valid and not misses_amount
-                then round(amount_of_interval_kes / distance_km, 3)
-        end as kes_per_km,
+        case when is_valid then round(amount_of_interval_kes / distance_km, 3) end as kes_per_km,
         round(rolling_km_per_litre::numeric, 3) as rolling_km_per_litre,
         nullif(least(valid_so_far, {{ economy.rolling_intervals }}), 0)::int as rolling_intervals,
         coalesce(is_valid, false) as is_valid,

@@ -152,9 +152,9 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
             assert distance is not None
             sample = distance, distance / litres
             # Counted fills come in blocks; a baseline is of the fills before the block that this one is in.
-            early = len(past) < limits["baseline_block_fills"]
-            size = limits["baseline_early_block_fills" if early else "baseline_block_fills"]
-            block = len(past) - len(past) % size
+            block, size = len(past), limits["baseline_block_fills"]
+            if block >= size:
+                block -= block % size
             samples = [one for one in past[max(block - limits["baseline_fills"], 0) : block] if one]
             if (
                 len(samples) >= limits["missed_fill_min_intervals"]
