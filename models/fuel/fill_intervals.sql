@@ -386,7 +386,7 @@ with_economy as (
         is_counted,
         intervals_ended,
         fills_before,
-        -- Known by how many fills lie before it; the first fills are blocks of their own, for a baseline soon.
+        -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case
             when fills_before < {{ economy.baseline_block_fills }} then fills_before
             else fills_before - fills_before % {{ economy.baseline_block_fills }}
