@@ -22,7 +22,7 @@
     'department_raw': ('department', function('canon_department')),
     'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
 } %}
-{#- Which rows are stale is asked first, so that the planner sees plain values and reaches them through indexes. -#}
+{#- Which rows are stale is asked first: the planner then sees plain values. -#}
 {%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 
@@ -32,7 +32,7 @@ with raw_records as (
 
 ),
 
--- Read twice, for the rows and for their distinct spellings: better than a copy of all raw rows on disk.
+-- Read again for the distinct spellings: better than a copy of all raw rows on disk.
 stale_records as not materialized (
 
     select * from raw_records
@@ -49,8 +49,9 @@ stale_records as not materialized (
 
 ),
 
--- People type the same few spellings again and again: each is looked up once. `offset 0` keeps the planner from
--- evaluating an expression twice by merging the steps. What is indexed is cut to what an index entry holds.
+-- People type the same few spellings again and again: each is looked up once. `limit all offset 0` keeps the
+-- planner from merging the steps, which would evaluate an expression each time it is used.
+-- What is indexed is cut to what an index entry holds.
 plates as materialized (
 
     select
@@ -72,7 +73,7 @@ departments as materialized (
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as department_raw
         from (select distinct {{ feed_text('department') }} as typed from stale_records) as spellings
-        offset 0
+        limit all offset 0
     ) as masked
 
 ),
@@ -88,7 +89,7 @@ fuel_types as materialized (
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as fuel_type_raw
         from (select distinct {{ feed_text('fuel_type') }} as typed from stale_records) as spellings
-        offset 0
+        limit all offset 0
     ) as masked
 
 ),
@@ -100,11 +101,19 @@ field_texts as (
         absent_since,
         load_id,
         loaded_at,
-        {%- for column in var('feed_fields') %}
-        {{ feed_text(column) }} as {{ column }}_text{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ feed_text('car') }} as car_text,
+        {{ feed_text('driver') }} as driver_text,
+        {{ feed_text('department') }} as department_text,
+        {{ feed_text('fuel_type') }} as fuel_type_text,
+        {{ feed_text('litres') }} as litres_text,
+        {{ feed_text('amount') }} as amount_text,
+        {{ feed_text('odometer') }} as odometer_text,
+        {{ feed_text('filled_at') }} as filled_at_text,
+        {{ feed_text('created_at') }} as created_at_text,
+        {{ feed_text('updated_at') }} as updated_at_text,
+        {{ feed_text('deleted_at') }} as deleted_at_text
     from stale_records
-    offset 0
+    limit all offset 0
 
 ),
 
@@ -120,7 +129,7 @@ parsed as (
         {{ parse_timestamp('updated_at_text') }} as updated_at,
         {{ parse_timestamp('deleted_at_text') }} as deleted_at
     from field_texts
-    offset 0
+    limit all offset 0
 
 ),
 
@@ -133,7 +142,7 @@ measured as (
         -- No odometer shows ten million km; a phone number typed in its place would.
         {{ number_or_null('odometer_number', 8, 1) }}::numeric(12, 1) as odometer_km
     from parsed
-    offset 0
+    limit all offset 0
 
 )
 
@@ -141,10 +150,7 @@ select
     measured.id,
     plates.car,
     plates.plate,
-    case
-        when measured.driver_text ~ '[0-9٠-٩۰-۹０-９]' then {{ without_phone_numbers('measured.driver_text') }}
-        else measured.driver_text
-    end as driver,
+    {{ without_phone_numbers('measured.driver_text') }} as driver,
     departments.department_raw,
     departments.department,
     fuel_types.fuel_type_raw,

@@ -17,7 +17,8 @@ with devices as (
         nullif(trim({{ devices_columns.imei }}::text), '') as imei,
         nullif(trim({{ devices_columns.cost_centre }}::text), '') as cost_centre,
         nullif(trim({{ devices_columns.assigned_city }}::text), '') as assigned_city,
-        lower({{ devices_columns.active }}::text) in ('true', '1', 'y', 'yes', 'active', 'enabled') as is_active,
+        lower({{ devices_columns.active }}::text)
+        in ('true', '1', 'y', 'yes', 'active', 'enabled') as is_active,
         {{ devices_columns.latest }} as latest
     from {{ source('tracksolid', 'devices') }}
 
@@ -30,4 +31,6 @@ select distinct on (plate)
     assigned_city
 from devices
 where plate is not null
-order by plate, is_active desc nulls last, latest desc nulls last, imei, cost_centre, assigned_city
+order by
+    plate asc, is_active desc nulls last, latest desc nulls last,
+    imei asc, cost_centre asc, assigned_city asc

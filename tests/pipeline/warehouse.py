@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+from dbt.cli.main import dbtRunner
+
 from tests.conftest import ROOT, Database, Dbt, copy_project
 
 LANDING = (ROOT / "loader" / "landing.sql").read_bytes() + (ROOT / "demo" / "devices.sql").read_bytes()
@@ -22,6 +25,11 @@ RECORD = {
     "created_at": "2026-11-01T07:45:10.000Z",
     "updated_at": "2026-11-01T07:45:10.000Z",
     "deleted_at": None,
+}
+# Few lines, so that the tests know what is in them.
+ALIASES = {
+    "department_aliases.csv": "alias,department\nlogistics,Logistics\nlogistcs,Logistics\nsales,Sales\n",
+    "fuel_type_aliases.csv": "alias,fuel_type\ndiesel,diesel\npetrol,petrol\n",
 }
 # Everything of a table but where its rows lie.
 ROWS = "select to_jsonb(t) from {} as t order by to_jsonb(t)::text"
@@ -87,6 +95,10 @@ class Warehouse:
         assert old in text, f"{old!r} is not in {path}"
         file.write_text(text.replace(old, new, 1))
 
+    def add_column(self, path: str, column: str) -> None:
+        """Add a column at the end of those in a model's yml, before its unit tests."""
+        self.edit(path, "\nunit_tests:", f"{column}\nunit_tests:")
+
     def append(self, path: str, text: str) -> None:
         """Add lines at the end of a file of the project."""
         file = self.project / path
@@ -96,6 +108,8 @@ class Warehouse:
 def warehouse(database: Database, folder: Path) -> Warehouse:
     """A fresh copy of the project on `database`, which gets empty landing tables."""
     project = copy_project(folder / "project")
+    for name, lines in ALIASES.items():
+        (project / "seeds" / name).write_text(lines)
     database.query(LANDING)  # type: ignore[arg-type]
     return Warehouse(project, database, Dbt(project, database, folder / "target"))
 
@@ -114,3 +128,34 @@ def from_nothing(original: Warehouse, database: Database, folder: Path) -> Wareh
                     write.write(block)
     other.build()
     return other
+
+
+@dataclass
+class InProcess:
+    """dbt on one project and one database in this process: quicker than `Dbt` by its start-up."""
+
+    project: Path
+    database: Database
+    target: Path
+    manifest: Any = None
+
+    def __call__(self, *args: str) -> tuple[bool, str]:
+        """Run `dbt ARGS`; whether it succeeded, and what the failed nodes or dbt itself had to say."""
+        done = self.invoke(*args)
+        results = getattr(done.result, "results", None) or []
+        said = [str(done.exception or ""), *(f"{r.status} {r.message}" for r in results)]
+        return done.success, "\n".join(said)
+
+    def invoke(self, *args: str) -> Any:
+        """Run `dbt ARGS`; dbt's own result."""
+        options = ["--project-dir", self.project, "--profiles-dir", self.project]
+        options += ["--target-path", self.target, "--log-path", self.target]
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**self.database.env, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}.items():
+                patch.setenv(name, value)
+            patch.chdir(self.project)
+            return dbtRunner(manifest=self.manifest).invoke(["--quiet", *args, *map(str, options)])
+
+    def parse(self) -> None:
+        """Parse the project once for all later calls."""
+        self.manifest = self.invoke("parse").result

@@ -1,0 +1,276 @@
+"""The materialization `stable_view`, tested like dbt tests its own: in a small project of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Database
+from tests.pipeline.warehouse import InProcess
+
+pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
+
+PROJECT = """
+name: small
+profile: fleetfuel
+models:
+  small:
+    +schema: app
+    +persist_docs: {relation: true, columns: true}
+"""
+MODEL = "{{{{ config(materialized='stable_view'{config}) }}}}\n{sql}"
+YML = """
+models:
+  - name: v
+    description: {description}
+    config: {{contract: {{enforced: true}}}}
+    columns:
+{columns}
+unit_tests:
+  - name: v_adds_nothing
+    model: v
+    given: [{{input: ref('base'), format: sql, rows: "select 1 as a, 'x' as b"}}]
+    expect: {{rows: [{{a: 1}}]}}
+"""
+BASE = "{{ config(materialized='ephemeral') }}\nselect a, b from app.source_rows"
+
+
+class Small:
+    """A project with one stable_view `app.v` over the table `app.source_rows`."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.database = database
+        self.project = folder / "project"
+        (self.project / "macros").mkdir(parents=True)
+        (self.project / "models").mkdir()
+        for name in (
+            "materializations/stable_view.sql",
+            "materializations/persist_docs.sql",
+            "generate_schema_name.sql",
+        ):
+            shutil.copy(ROOT / "macros" / name, self.project / "macros")
+        shutil.copy(ROOT / "profiles.yml", self.project)
+        (self.project / "dbt_project.yml").write_text(PROJECT)
+        (self.project / "models/base.sql").write_text(BASE)
+        database.query(
+            "create schema app; create table app.source_rows (a int, b text);"
+            "insert into app.source_rows values (1, 'x')"
+        )
+        self.dbt = InProcess(self.project, database, folder / "target")
+
+    def run(
+        self,
+        sql: str,
+        columns: dict[str, str],
+        *,
+        config: str = "",
+        description: str = "One",
+        command: str = "run",
+    ) -> str:
+        """Write the model and run it; what went wrong, or an empty text."""
+        (self.project / "models/v.sql").write_text(MODEL.format(sql=sql, config=config))
+        lines = [
+            f"      - {{name: {n}, data_type: {t}, description: Column {n}}}" for n, t in columns.items()
+        ]
+        (self.project / "models/v.yml").write_text(
+            YML.format(columns="\n".join(lines), description=description)
+        )
+        self.success, said = self.dbt(command, *(["--full-refresh"] if command == "run" else []))
+        return "" if self.success else said
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.database.query(sql)
+
+    def state(self) -> list[tuple[Any, ...]]:
+        """Everything that changes when anything about a view of schema app is written."""
+        return self.query(
+            "select c.relname, c.oid, c.xmin::text, r.xmin::text, c.relacl::text, pg_get_viewdef(c.oid), "
+            "(select array_agg((d.xmin, d.description) order by objsubid) from pg_description d "
+            "where objoid = c.oid) "
+            "from pg_class c join pg_rewrite r on r.ev_class = c.oid "
+            "where c.relnamespace = 'app'::regnamespace order by 1"
+        )
+
+
+@pytest.fixture
+def small(tmp_path: Path, database: Database) -> Small:
+    return Small(tmp_path, database)
+
+
+@pytest.fixture
+def roles(database: Database) -> Iterator[tuple[str, str]]:
+    """Two roles for this test alone."""
+    names = (f"{database.name}_x", f"{database.name}_y")
+    for name in names:
+        database.query(f"create role {name} nologin")
+    yield names
+    for name in names:
+        database.query(f"drop owned by {name}; drop role {name}")
+
+
+A = {"a": "integer"}
+SELECT_A = "select a from {{ ref('base') }}"
+
+
+def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> None:
+    reader, other = roles
+    grants = f", grants={{'select': ['{reader}']}}"
+
+    # Created, with contract, grants and comments; the unit test and the catalogue know it.
+    assert small.run(SELECT_A, A, config=grants, command="build") == ""
+    assert small.query(
+        "select obj_description('app.v'::regclass), col_description('app.v'::regclass, 1)"
+    ) == [("One", "Column a")]
+    assert small.dbt("docs", "generate")[0]
+    assert "model.small.v" in json.loads((small.dbt.target / "catalog.json").read_text())["nodes"]
+
+    # Unchanged: nothing is written, although --full-refresh is given. Views built on it are not our business.
+    small.query(
+        "create view app.foreign_view as select a + 1 as b from app.v;"
+        f"grant select on app.foreign_view to {other}"
+    )
+    before = small.state()
+    assert small.run(SELECT_A, A, config=grants) == ""
+    assert small.state() == before
+
+    # Changed by hand: brought back in place.
+    small.query("create or replace view app.v as select a * 2 as a from app.source_rows")
+    assert small.run(SELECT_A, A, config=grants) == ""
+    after = small.state()
+    assert [row[1] for row in after] == [row[1] for row in before]
+    assert [row[4:] for row in after] == [row[4:] for row in before]
+
+    # Another SQL, one more column, another comment, other grantees: in place.
+    two = {"a": "integer", "b": "text"}
+    assert (
+        small.run(
+            "select a, b from app.source_rows where a > 0",
+            two,
+            description="Two",
+            config=grants.replace(reader, other),
+        )
+        == ""
+    )
+    changed = {row[0]: row for row in small.state()}
+    assert [row[1] for row in changed.values()] == [row[1] for row in before]
+    assert changed["foreign_view"] == after[0]
+    assert f"{other}=r" in changed["v"][4]
+    assert reader not in changed["v"][4]
+    assert small.query("select obj_description('app.v'::regclass)") == [("Two",)]
+
+    # No grantees configured: what was granted by hand stays.
+    small.query(f"grant select on app.v to {reader}")
+    assert small.run("select a, b from app.source_rows", two, config=", grants={'select': []}") == ""
+    assert small.query(f"select has_table_privilege('{reader}', 'app.v', 'select')") == [(True,)]
+
+
+def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) -> None:
+    reader, owner = roles
+    assert (
+        small.run("select a, b, 1 as c from app.source_rows", {"a": "integer", "b": "text", "c": "integer"})
+        == ""
+    )
+    small.query(
+        f"""
+        grant select on app.v to {reader};
+        create view app.above with (security_barrier=true) as select v.a, 'It''s' as "odd Name" from app.v;
+        create view app.further as select above.* from app.above join app.v using (a);
+        comment on view app.above is 'It''s somebody''s'; comment on column app.above."odd Name" is 'odd';
+        grant select on app.above to {reader} with grant option; grant select on app.further to public;
+        grant usage, create on schema app to {owner}; grant select on app.above, app.v to {owner};
+        alter view app.further owner to {owner};
+        """
+    )
+    kept = (
+        "select relname, relacl::text, reloptions, relowner::regrole::text, obj_description(oid), "
+        "col_description(oid, 2) from pg_class where relname in ('above', 'further') order by 1"
+    )
+    before = small.query(kept)
+
+    # A column goes, another one is retyped: the views that do not use it are created anew as they were.
+    assert (
+        small.run("select a, b::varchar(9) as b from app.source_rows", {"a": "integer", "b": "varchar(9)"})
+        == ""
+    )
+    assert small.query(kept) == before
+    assert small.query("select * from app.further") == [(1, "It's")]
+    assert small.query(f"select has_table_privilege('{reader}', 'app.v', 'select')") == [(True,)]
+
+    # A view that uses the column: refused, named, nothing changed.
+    before = small.state()
+    said = small.run("select b::varchar(9) as b from app.source_rows", {"b": "varchar(9)"})
+    assert "app.above" in said
+    assert "app.further" in said
+    assert 'column "a" does not exist' in said
+    assert small.state() == before
+
+    # Something that is no view: refused, named, nothing changed.
+    small.query("create materialized view app.copied as select b from app.v")
+    before = small.state()
+    said = small.run("select a from app.source_rows", A)
+    assert "materialized view app.copied depends on view app.v" in said
+    assert small.state() == before
+
+
+def test_wrong_models_leave_everything_standing(small: Small) -> None:
+    # A table of that name.
+    small.query("create table app.v (precious int); insert into app.v values (42)")
+    assert "is to be a view, but a table of this name exists. Nothing was dropped" in small.run(SELECT_A, A)
+    assert small.query("select precious from app.v") == [(42,)]
+    small.query("drop table app.v")
+
+    # A contract that the SQL does not keep, on a new view and on an existing one.
+    assert "contract" in small.run(SELECT_A, {"a": "text"})
+    assert small.query("select to_regclass('app.v')") == [(None,)]
+    assert small.run(SELECT_A, A) == ""
+    before = small.state()
+    assert "contract" in small.run(SELECT_A, {"a": "text"})
+    assert "contract" in small.run("select a::text as a from app.source_rows", A)
+    assert small.state() == before
+
+
+def test_hooks_run_in_and_out_of_the_transaction(small: Small) -> None:
+    small.query("create table app.hooks (hook text, transaction_id bigint default txid_current())")
+    insert = "insert into app.hooks values ('{}')".format
+    post_hooks = f"""["{insert("2 in")}", after_commit("{insert("3 out")}")]"""
+    hooks = f""", pre_hook="{insert("1 in")}", post_hook={post_hooks}"""
+    for _ in ("create", "unchanged"):
+        assert small.run(SELECT_A, A, config=hooks) == ""
+        ran = small.query("select hook, transaction_id from app.hooks order by hook")
+        assert [hook for hook, _ in ran] == ["1 in", "2 in", "3 out"]
+        assert ran[0][1] == ran[1][1] < ran[2][1]
+        small.query("truncate app.hooks")
+
+
+def test_a_long_reader_delays_the_change_and_nobody_else(small: Small) -> None:
+    assert small.run(SELECT_A, A) == ""
+    said: list[str] = []
+    with small.database.connect() as reader, small.database.connect(autocommit=True) as others:
+        reader.execute("select * from app.v")  # and its transaction goes on
+        change = threading.Thread(
+            target=lambda: said.append(small.run("select a + 1 as a from app.source_rows", A))
+        )
+        change.start()
+        deadline = time.monotonic() + 60
+        attempts = 0
+        while attempts < 3 and time.monotonic() < deadline:
+            waiting = others.execute(
+                "select count(*) from pg_stat_activity "
+                "where wait_event = 'PgSleep' and query like '%create or replace view%'"
+            ).fetchone()
+            attempts += waiting != (0,)
+            others.execute("set statement_timeout = '5s'")
+            assert others.execute("select a from app.v").fetchall() == [(1,)]
+            time.sleep(0.3)
+        assert attempts == 3, said
+        reader.rollback()
+        change.join()
+    assert said == [""]
+    assert small.query("select a from app.v") == [(2,)]
