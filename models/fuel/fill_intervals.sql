@@ -73,9 +73,9 @@ records as (
 
     select fills.*
     from changed_plates
-    -- `offset 0` keeps this a probe of the plate index per vehicle, never a scan of history.
+    -- `limit all` keeps this a probe of the plate index per vehicle, never a scan of history.
     cross join lateral (
-        select * from {{ ref('records') }} as of_plate where of_plate.plate = changed_plates.plate offset 0
+        select * from {{ ref('records') }} as of_plate where of_plate.plate = changed_plates.plate limit all
     ) as fills
     union all
     select plateless.*
@@ -85,11 +85,11 @@ records as (
 
 ),
 {%- else -%}
-with records as (
+    with records as (
 
-    select * from {{ ref('records') }}
+        select * from {{ ref('records') }}
 
-),
+    ),
 {%- endif %}
 
 fills as (
@@ -125,7 +125,10 @@ compared_with_same_fill as (
         filled_s - lag(filled_s) over same_fill as seconds_since_same,
         reading_km - lag(reading_km) over same_fill as km_since_same
     from fills
-    window same_fill as (partition by plate, unusable_reason is null, litres, amount_kes {{ order_of_fills }})
+    window same_fill as (
+        partition by plate, unusable_reason is null, litres, amount_kes
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -133,15 +136,16 @@ marked_duplicates as (
 
     select
         compared_with_same_fill.*,
-        case when
-            unusable_reason is null
-            and coalesce(litres, amount_kes) is not null
-            and case
-                when km_since_same = 0 then seconds_since_same <= {{ economy.duplicate_max_hours }} * 3600
-                when km_since_same is null
-                    then seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
-            end
-            then same_id
+        case
+            when
+                unusable_reason is null
+                and coalesce(litres, amount_kes) is not null
+                and case
+                    when km_since_same = 0 then seconds_since_same <= {{ economy.duplicate_max_hours }} * 3600
+                    when km_since_same is null
+                        then seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
+                end
+                then same_id
         end as duplicate_of_id
     from compared_with_same_fill
 
@@ -153,7 +157,7 @@ counted_fills as (
         marked_duplicates.*,
         unusable_reason is null and duplicate_of_id is null as is_counted,
         unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false)
-            as has_reading
+        as has_reading
     from marked_duplicates
     order by plate
 
@@ -162,15 +166,18 @@ counted_fills as (
 neighbours as (
 
     select
-        counted_fills.*,
-        {%- for n in range(1, 4) %}
-        lag(reading_km, {{ n }}) over readings as km_before_{{ n }},
-        lag(filled_s, {{ n }}) over readings as s_before_{{ n }},
-        lead(reading_km, {{ n }}) over readings as km_after_{{ n }},
-        lead(filled_s, {{ n }}) over readings as s_after_{{ n }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {% for n in range(1, 4) %}
+            lag(reading_km, {{ n }}) over readings as km_before_{{ n }},
+            lag(filled_s, {{ n }}) over readings as s_before_{{ n }},
+            lead(reading_km, {{ n }}) over readings as km_after_{{ n }},
+            lead(filled_s, {{ n }}) over readings as s_after_{{ n }},
+        {% endfor %}
+        counted_fills.*
     from counted_fills
-    window readings as (partition by plate, has_reading {{ order_of_fills }})
+    window readings as (
+        partition by plate, has_reading
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -182,18 +189,18 @@ supported_readings as (
         has_reading,
         is_counted,
         {{ readings_agree('km_before_1', 's_before_1', 'reading_km', 'filled_s') }}
-            as agrees_with_previous,
+        as agrees_with_previous,
         {{ readings_agree('reading_km', 'filled_s', 'km_after_1', 's_after_1') }} as agrees_with_next,
         {{ readings_agree('km_before_1', 's_before_1', 'km_after_1', 's_after_1') }} as neighbours_agree,
         {%- for n in range(1, 4) %}
-        case
+            case
             {{ readings_agree('km_before_' ~ n, 's_before_' ~ n, 'reading_km', 'filled_s') }}
-            when true then 1 when false then -1 else 0
-        end
-        + case
+                when true then 1 when false then -1 else 0
+            end
+            + case
             {{ readings_agree('reading_km', 'filled_s', 'km_after_' ~ n, 's_after_' ~ n) }}
-            when true then 1 when false then -1 else 0
-        end{{ ' +' if not loop.last }}
+                when true then 1 when false then -1 else 0
+            end{{ ' +' if not loop.last }}
         {%- endfor %} as support
     from neighbours
     order by plate, has_reading, filled_at, odometer_km, id
@@ -207,7 +214,10 @@ compared_support as (
         lag(support) over readings as previous_support,
         lead(support) over readings as next_support
     from supported_readings
-    window readings as (partition by plate, has_reading {{ order_of_fills }})
+    window readings as (
+        partition by plate, has_reading
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -240,13 +250,16 @@ chained_readings as (
     select
         judged_readings.*,
         case when has_good_reading then reading_km - lag(reading_km) over good_readings end
-            as km_from_previous,
+        as km_from_previous,
         case when has_good_reading then filled_s - lag(filled_s) over good_readings end
-            as seconds_from_previous,
+        as seconds_from_previous,
         case when has_good_reading then lead(reading_km) over good_readings - reading_km end as km_to_next,
         case when has_good_reading then lead(filled_s) over good_readings - filled_s end as seconds_to_next
     from judged_readings
-    window good_readings as (partition by plate, has_good_reading {{ order_of_fills }})
+    window good_readings as (
+        partition by plate, has_good_reading
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -254,8 +267,12 @@ halved_distances as (
 
     select
         chained_readings.*,
-        ntile(2) over (partition by plate, km_from_previous > 0 order by km_from_previous, id)
-            as half_of_distances
+        ntile(2)
+            over (
+                partition by plate, km_from_previous > 0
+                order by km_from_previous, id
+            )
+        as half_of_distances
     from chained_readings
 
 ),
@@ -266,7 +283,8 @@ usual_distances as (
     select
         halved_distances.*,
         max(km_from_previous) filter (where km_from_previous > 0 and half_of_distances = 1)
-            over (partition by plate) as median_distance_km
+            over (partition by plate)
+        as median_distance_km
     from halved_distances
 
 ),
@@ -326,7 +344,10 @@ numbered_intervals as (
         case when has_good_reading then odometer_km end
         - lag(case when has_good_reading then odometer_km end) over vehicle as km_since_previous_fill
     from fills_with_readings
-    window vehicle as (partition by plate, is_counted {{ order_of_fills }} rows unbounded preceding)
+    window vehicle as (
+        partition by plate, is_counted
+        {{ order_of_fills }} rows unbounded preceding
+    )
 
 ),
 
@@ -345,7 +366,8 @@ interval_sums as (
         first_value(previous_fill_s) over whole_interval as previous_end_s
     from numbered_intervals
     window whole_interval as (
-        partition by plate, is_counted, interval_number {{ order_of_fills }}
+        partition by plate, is_counted, interval_number
+        {{ order_of_fills }}
         rows between unbounded preceding and unbounded following
     )
 
@@ -416,21 +438,34 @@ with_samples as (
     select
         with_economy.*,
         fills_before = block as starts_block,
-        case when fills_before = block then array_agg(usable_litres::double precision)
-            filter (where is_counted and usable_litres is not null and not has_implausible_litres)
-            over previous_blocks end as sample_litres,
-        case when fills_before = block then array_agg(candidate_distance_km)
-            filter (where candidate_distance_km is not null)
-            over previous_blocks end as sample_distances_km,
-        case when fills_before = block then array_agg(candidate_distance_km / candidate_litres)
-            filter (where candidate_distance_km is not null)
-            over previous_blocks end as sample_km_per_litre,
-        case when fills_before = block then array_agg(fuel_type)
-            filter (where is_counted and fuel_type is not null)
-            over previous_blocks end as sample_fuel_types
+        case
+            when fills_before = block then
+                array_agg(usable_litres::double precision)
+                filter (where is_counted and usable_litres is not null and not has_implausible_litres)
+                    over previous_blocks
+        end as sample_litres,
+        case
+            when fills_before = block then
+                array_agg(candidate_distance_km)
+                filter (where candidate_distance_km is not null)
+                    over previous_blocks
+        end as sample_distances_km,
+        case
+            when fills_before = block then
+                array_agg(candidate_distance_km / candidate_litres)
+                filter (where candidate_distance_km is not null)
+                    over previous_blocks
+        end as sample_km_per_litre,
+        case
+            when fills_before = block then
+                array_agg(fuel_type)
+                filter (where is_counted and fuel_type is not null)
+                    over previous_blocks
+        end as sample_fuel_types
     from with_economy
     window previous_blocks as (
-        partition by plate, is_counted order by block
+        partition by plate, is_counted
+        order by block
         range between {{ economy.baseline_fills }} preceding and 1 preceding
     )
 
@@ -441,15 +476,23 @@ with_medians as (
     select
         with_samples.*,
         case when starts_block then (
-            select percentile_cont(0.5) within group (order by value)
+            select
+                percentile_cont(0.5) within group (
+                    order by value
+                )
             from unnest(sample_distances_km) as value
         ) end as block_distance_km,
         case when starts_block then (
-            select percentile_cont(0.5) within group (order by value)
+            select
+                percentile_cont(0.5) within group (
+                    order by value
+                )
             from unnest(sample_km_per_litre) as value
         ) end as block_km_per_litre,
         case when starts_block then (
-            select mode() within group (order by value) from unnest(sample_fuel_types) as value
+            select mode() within group (
+                order by value
+            ) from unnest(sample_fuel_types) as value
         ) end as block_fuel_type
     from with_samples
     order by plate, is_counted, block
@@ -461,10 +504,14 @@ with_deviations as (
     select
         with_medians.*,
         case when starts_block then round((
-            select value from unnest(sample_litres) as value order by value desc offset 1 limit 1
+            select value from unnest(sample_litres) as value
+            order by value desc limit 1 offset 1
         )::numeric, 3) end as block_max_litres,
         case when starts_block then round((
-            select percentile_cont(0.5) within group (order by abs(value - block_km_per_litre))
+            select
+                percentile_cont(0.5) within group (
+                    order by abs(value - block_km_per_litre)
+                )
             from unnest(sample_km_per_litre) as value
         )::numeric, 3) end as block_km_per_litre_mad,
         case when starts_block then round(
@@ -473,9 +520,9 @@ with_deviations as (
         ) end as block_fuel_type_share,
         case when starts_block then coalesce(cardinality(sample_litres), 0) end as block_litres_samples,
         case when starts_block then coalesce(cardinality(sample_km_per_litre), 0) end
-            as block_km_per_litre_samples,
+        as block_km_per_litre_samples,
         case when starts_block then coalesce(cardinality(sample_fuel_types), 0) end
-            as block_fuel_type_samples
+        as block_fuel_type_samples
     from with_medians
     order by plate, is_counted, block
 
@@ -509,7 +556,10 @@ with_baselines as (
         first_value(block_fuel_type_share) over of_block as usual_fuel_type_share,
         first_value(block_fuel_type_samples) over of_block as fuel_type_samples
     from with_deviations
-    window of_block as (partition by plate, is_counted, block {{ order_of_fills }})
+    window of_block as (
+        partition by plate, is_counted, block
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -543,11 +593,13 @@ summed_so_far as (
         sum(candidate_litres) filter (where exclusion_reason is null) over vehicle as litres_so_far,
         -- What was bought beyond what the distance can have burnt.
         sum(candidate_litres - candidate_distance_km / usual_km_per_litre)
-            filter (where exclusion_reason is null)
-            over vehicle as unexplained_so_far
+        filter (where exclusion_reason is null)
+            over vehicle
+        as unexplained_so_far
     from judged_intervals
     window vehicle as (
-        partition by plate, is_counted order by block, filled_at, odometer_km, id rows unbounded preceding
+        partition by plate, is_counted
+        order by block, filled_at, odometer_km, id rows unbounded preceding
     )
 
 ),
@@ -570,13 +622,16 @@ rolled_up as (
                 and lag(intervals_ended) over valid_intervals = intervals_ended - 1
                 then unexplained_so_far - greatest(
                     {%- for n in range(1, economy.partial_fill_intervals + 1) %}
-                    coalesce(lag(unexplained_so_far, {{ n }}) over valid_intervals, 0)
-                    {{- ',' if not loop.last }}
+                        coalesce(lag(unexplained_so_far, {{ n }}) over valid_intervals, 0)
+                        {{- ',' if not loop.last }}
                     {%- endfor %}
                 )
         end as unexplained_litres
     from summed_so_far
-    window valid_intervals as (partition by plate, is_valid {{ order_of_fills }})
+    window valid_intervals as (
+        partition by plate, is_valid
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -586,9 +641,12 @@ with_rolling as (
     select
         rolled_up.*,
         first_value(case when is_valid then sum_km_per_litre end) over since_last_valid
-            as rolling_km_per_litre
+        as rolling_km_per_litre
     from rolled_up
-    window since_last_valid as (partition by plate, is_counted, valid_so_far {{ order_of_fills }})
+    window since_last_valid as (
+        partition by plate, is_counted, valid_so_far
+        {{ order_of_fills }}
+    )
 
 ),
 
@@ -611,17 +669,17 @@ final as (
         round(((filled_s - previous_end_s) / 86400)::numeric, 3) as days_since_previous,
         case when is_valid then litres_of_interval end as interval_litres,
         case when is_valid then amount_of_interval_kes end
-            as interval_amount_kes,
+        as interval_amount_kes,
         case when is_valid then round(distance_km / litres_of_interval, 3) end as km_per_litre,
         case when is_valid then round(litres_of_interval * 100 / distance_km, 3) end
-            as litres_per_100km,
+        as litres_per_100km,
         case when is_valid then round(amount_of_interval_kes / distance_km, 3) end as kes_per_km,
         round(rolling_km_per_litre::numeric, 3) as rolling_km_per_litre,
         nullif(least(valid_so_far, {{ economy.rolling_intervals }}), 0)::int as rolling_intervals,
         coalesce(is_valid, false) as is_valid,
         exclusion_reason,
         case when is_counted then round(((filled_s - previous_fill_s) / 3600)::numeric, 3) end
-            as hours_since_previous_fill,
+        as hours_since_previous_fill,
         previous_fill_litres,
         km_since_previous_fill,
         round(usual_distance_km::numeric, 1) as usual_distance_km,

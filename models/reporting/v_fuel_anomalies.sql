@@ -31,7 +31,11 @@ price_caps as (
         max_price_kes_per_litre,
         valid_from::timestamp at time zone 'Africa/Nairobi' as valid_from,
         lead(valid_from::timestamp at time zone 'Africa/Nairobi', 1, 'infinity')
-            over (partition by fuel_type order by valid_from) as valid_until
+            over (
+                partition by fuel_type
+                order by valid_from
+            )
+        as valid_until
     from {{ ref('fuel_price_caps') }}
 
 ),
@@ -41,11 +45,11 @@ settings as (
     -- One row: a rule that is off or not in the CSV is not true, and so never speaks.
     select
         {%- for rule in rules %}
-        bool_or(enabled) filter (where rule = '{{ rule }}') as {{ rule }},
-        max(threshold) filter (where rule = '{{ rule }}') as {{ rule }}_threshold,
-        max(second_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_second_threshold,
-        max(third_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_third_threshold,
-        max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
+            bool_or(enabled) filter (where rule = '{{ rule }}') as {{ rule }},
+            max(threshold) filter (where rule = '{{ rule }}') as {{ rule }}_threshold,
+            max(second_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_second_threshold,
+            max(third_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_third_threshold,
+            max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
         {%- endfor %}
         exists(select 1 from tracker_devices) as has_tracker
     from anomaly_rules
@@ -87,7 +91,9 @@ priced_fills as (
     cross join settings
     left join lateral (
         select
-            percentile_cont(0.5) within group (order by price_per_litre_kes)::numeric as median_price,
+            percentile_cont(0.5) within group (
+                order by price_per_litre_kes
+            )::numeric as median_price,
             count(*) as samples
         from {{ ref('fill_intervals') }} as same_week
         where
@@ -114,7 +120,7 @@ measured_fills as (
         coalesce(price_per_litre_kes, expected_price) as paid_price,
         distance_km / greatest(days_since_previous, 1) as km_per_day,
         previous_fill_litres + litres - coalesce(km_since_previous_fill / nullif(usual_km_per_litre, 0), 0)
-            as litres_in_tank
+        as litres_in_tank
     from priced_fills
 
 ),
@@ -167,7 +173,7 @@ findings as (
     from judged_fills
     left join tracker_devices on judged_fills.plate = tracker_devices.plate
     -- One pass over the fills; a branch whose condition is false computes nothing.
-    cross join lateral (
+    cross join lateral (  -- noqa: ST05
 
         select
             'duplicate_submission' as rule,
@@ -359,16 +365,17 @@ final as (
         findings.kes_at_risk,
         findings.explanation
     from findings
-    -- `offset 0`: a probe for each finding, not a join with all records. Naming the rule makes the probe wait
-    -- for the finding.
-    cross join lateral (
-        select of_finding.department
-        from {{ ref('records') }} as of_finding
-        where
-            of_finding.id = findings.id and findings.rule is not null
-            and of_finding.deleted_at is null and of_finding.absent_since is null
-        offset 0
-    ) as records
+    -- `limit all`: a probe for each finding, not a join with all records. Naming the rule makes the probe
+    -- wait for the finding.
+    cross join
+        lateral (
+            select of_finding.department
+            from {{ ref('records') }} as of_finding
+            where
+                of_finding.id = findings.id and findings.rule is not null
+                and of_finding.deleted_at is null and of_finding.absent_since is null
+            limit all
+        ) as records
     inner join anomaly_rules on findings.rule = anomaly_rules.rule
 
 )
