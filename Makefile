@@ -41,7 +41,7 @@ lint: $(VENV)/.installed ## ruff, mypy, sqlfluff, dbt parse, Dockerfile and comp
 		--exclude-rules layout,RF02,RF03,RF06,ST06 target/compiled/fleetfuel/functions
 
 pytest: $(VENV)/.installed ## The tests alone
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 docs: $(VENV)/.installed ## The documentation site as one file, target/site/index.html; needs no database
 	@$(BIN)/python -m demo.site target/site

@@ -128,6 +128,7 @@ def postgres(
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
         "fsync": "off",
+        "jit": "off",  # a distribution's server compiles each long expression for a second
         "max_connections": "50",
         "shared_buffers": "256MB",
         "timezone": "UTC",

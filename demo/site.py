@@ -19,7 +19,7 @@ DBT_STEPS = (
 # dbt's page holds templates that the browser takes for addresses before they are filled in; read from disk,
 # each is an error on the console. `ng-attr-` is AngularJS' own way to write such an attribute.
 TEMPLATE_ADDRESSES = {
-    'xlink:href="{{': 'ng-attr-xlink:href="{{',
+    'xlink:href="{{': 'ng-attr-href="{{',
     """<link rel="shortcut icon" href="${require('./assets/favicons/favicon.ico')}"/>""": "",
 }
 

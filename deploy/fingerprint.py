@@ -74,26 +74,34 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
     The day, because some tests look at the clock: they run at least daily. None if an input is missing.
     """
     variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
-    columns = [
-        column["name"]
-        for source, table in sources()
-        if source["name"] == "tracksolid"
-        for column in table["columns"]
-    ]
-    # Only the columns the project declares: a tracker that stamps "last seen" must not cause a build.
+    table = sql.Identifier(variables["tracksolid_schema"], variables["tracksolid_devices_table"])
+    stand = {
+        name
+        for (name,) in conn.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
+            [table.as_string(conn)],
+        )
+    }
+    columns = {
+        ours: sql.Identifier(name)
+        for ours, names in variables["tracksolid_columns"].items()
+        if (name := next((each for each in names if each in stand), None))
+    }
+    # Of `latest` only the order within a plate: a tracker that stamps "last seen" must not cause a build.
+    latest = columns.pop("latest", sql.SQL("null"))
+    if "vehicle_number" not in columns:
+        return None
     query = sql.SQL(
         "select md5(concat_ws('/',"
         " (select max(load_id) from fuel.records_raw),"
-        " (select md5(string_agg(device, '' order by device))"
-        " from (select row({})::text as device from {}) as devices),"
+        " (select md5(string_agg(device, '' order by plate, latest, device)) from"
+        " (select row({})::text as device, {} as latest,"
+        " upper(regexp_replace({}::text, '[^[:alnum:]]', '', 'g')) as plate from {}) as devices),"
         " (now() at time zone 'Africa/Nairobi')::date))"
-    ).format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.Identifier(variables["tracksolid_schema"], variables["tracksolid_devices_table"]),
-    )
+    ).format(sql.SQL(", ").join(columns.values()), latest, columns["vehicle_number"], table)
     try:
         return f"{project_digest()}/{','.join(readers)}/{scalar(conn, query)}"
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+    except psycopg.errors.UndefinedTable:
         return None
 
 

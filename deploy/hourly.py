@@ -138,7 +138,7 @@ class DbtStopped(Exception):
     """dbt gave up before it ran its nodes: the project, the connection, or dbt itself."""
 
 
-def build(outcome: Outcome, dbt: Dbt) -> bool:
+def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> bool:
     """Run `dbt build` without the unit tests; true if every model, seed and error-level test passed."""
     code, results = dbt("build", "--exclude-resource-type", "unit_test")
     outcome.build = "failed" if code else "done"
@@ -148,7 +148,7 @@ def build(outcome: Outcome, dbt: Dbt) -> bool:
         if kind == "test":
             outcome.tests[{"pass": "passed", "warn": "warned"}.get(status, "failed")] += status != "skipped"
         elif kind == "model" and result.node.config.materialized == "incremental":
-            outcome.rederived[result.node.name] = max(0, result.adapter_response.get("rows_affected") or 0)
+            outcome.rederived[result.node.name] = rows_written(result, conn)
         if status in ("error", "fail", "warn"):
             outcome.problems.append(
                 f"{kind} {result.node.name}: {status}: {' '.join((result.message or '').split())}"
@@ -158,9 +158,18 @@ def build(outcome: Outcome, dbt: Dbt) -> bool:
     return not code
 
 
+def rows_written(result: Any, conn: psycopg.Connection[Any]) -> int:
+    """How many rows an incremental model wrote; all of them if this run created its table."""
+    if str(result.status) == "success" and result.adapter_response.get("code") == "ALTER TABLE":
+        name = sql.Identifier(result.node.schema, result.node.name)
+        return int(scalar(conn, sql.SQL("select count(*) from {}").format(name)))
+    return max(0, result.adapter_response.get("rows_affected") or 0)
+
+
 def freshness(outcome: Outcome, dbt: Dbt) -> None:
     """Run `dbt source freshness`: the worst status of the sources."""
     code, results = dbt("source", "freshness")
+    results = [result for result in results if result.node.resource_type == "source"]
     states = [str(result.status) for result in results]
     outcome.freshness = next((s for s in ("runtime error", "error", "warn") if s in states), "pass")
     for result in results:
@@ -205,7 +214,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
         else:
             with outcome.step("build"):
                 dbt = dbt or Dbt(state, readers)
-                if build(outcome, dbt) and inputs:
+                if build(outcome, dbt, conn) and inputs:
                     keep_build(conn, f"{inputs}/{catalogue_digest(conn)}")
         if dbt is None and surely_fresh(conn):
             outcome.freshness = "pass"

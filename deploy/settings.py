@@ -23,6 +23,10 @@ def read_settings() -> None:
 
     libpq's own variables are what loader, dbt and psql all read.
     """
+    if not (ROOT / "dbt_project.yml").exists():
+        raise Unusable(
+            f"there is no dbt project in {ROOT}: install with `pip install --no-deps --editable .`"
+        )
     file = dotenv_values(ROOT / ".env")
     if "PGHOST" in os.environ:
         file.pop("DATABASE_URL", None)

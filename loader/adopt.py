@@ -38,7 +38,7 @@ where
     p.oid = any(%s)
     or (
         p.pronamespace = 'fuel'::regnamespace
-        and p.proname in ('norm_plate', 'canon_fuel_type', 'canon_department', 'parse_number', 'parse_timestamp')
+        and p.proname = any('{norm_plate,canon_fuel_type,canon_department,parse_number,parse_timestamp}')
     )
 """
 VIEWS = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -39,12 +40,17 @@ class StoredObject:
     modified_at: datetime
 
 
+def first_line(error: BaseException | None) -> str:
+    """What an error says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def retrying(retry_on: Callable[[BaseException], bool], what: str) -> tenacity.Retrying:
     """Five attempts with exponential backoff: 0.5, 1, 2 and 4 seconds, each with jitter."""
 
     def say(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        log.warning("%s: attempt %d of 5 failed: %s", what, state.attempt_number, str(error).strip())
+        log.warning("%s: attempt %d of 5 failed: %s", what, state.attempt_number, first_line(error))
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(retry_on),
@@ -109,7 +115,7 @@ class Bucket:
 
         def download() -> tuple[str, bytearray]:
             answer = self._client.get_object(Bucket=self.name, Key=key)
-            with answer["Body"] as stream:
+            with closing(answer["Body"]) as stream:  # closing: its own context would not notice a cut
                 return answer["ETag"].strip('"'), unpack(iter(lambda: stream.read(CHUNK), b""), max_bytes)
 
         return self._call(download)
@@ -126,9 +132,8 @@ class Bucket:
                     f"RUSTFS_BUCKET: {self.endpoint} has no bucket {self.name!r}"
                 ) from None
             if _status(error) in (401, 403):
-                raise ConfigurationError(
-                    f"RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY: {self.endpoint} refuses them for bucket {self.name!r}"
-                ) from None
+                names = "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY"
+                raise ConfigurationError(f"{names}: {self.endpoint} refuses them for {self.name!r}") from None
             raise Unreachable(f"the bucket fails (RUSTFS_ENDPOINT {self.endpoint}): {error}") from None
         except (BotoCoreError, OSError) as error:
             raise Unreachable(

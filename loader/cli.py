@@ -226,11 +226,17 @@ class _Formatter(logging.Formatter):
         self._as_json, self._secrets = as_json, secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        level, message = record.levelname.lower(), record.getMessage()
+        level, line = record.levelname.lower(), record.getMessage()
+        if self._as_json:
+            line = self._json(level, line, record)
+        elif level != "info":
+            line = f"{level}: {line}"
         for secret in self._secrets:
-            message = message.replace(secret, "***")
-        if not self._as_json:
-            return message if level == "info" else f"{level}: {message}"
+            for written in (secret, json.dumps(secret)[1:-1]):
+                line = line.replace(written, "***")
+        return line
+
+    def _json(self, level: str, message: str, record: logging.LogRecord) -> str:
         names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
         fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
         when = datetime.fromtimestamp(record.created, timezone.utc).isoformat()

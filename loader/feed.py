@@ -103,7 +103,7 @@ class Feed:
     def add(
         self, position: int, id: str, raw: Raw | bytes, stamp: int | None, original: bytes | None
     ) -> None:
-        """Take a record, unless a newer one of its id is there already; `original` if `raw` is a repaired one."""
+        """Take a record unless a newer one of its id is there; `original` if `raw` is a repaired one."""
         slot = self.slots.setdefault(id, len(self.ids))
         if slot == len(self.ids):
             self.ids.append(id)
@@ -127,7 +127,7 @@ class Feed:
 
 
 class _Repairs:
-    """Repairs within a body, each as long as what it replaces: the original bytes can be had again."""
+    """Repairs within a body, each as long as what it replaces, so that they can be undone."""
 
     def __init__(self, body: bytearray) -> None:
         self.body = body
@@ -143,7 +143,7 @@ class _Repairs:
         self.body[start:end] = replacement
 
     def original(self, raw: Raw) -> tuple[bytes | None, bool]:
-        """The record's bytes before the repairs, if it has any, and whether it was cut. In file order only."""
+        """The record's bytes before its repairs, if any, and whether it was cut. In file order only."""
         part = bytes(raw)
         start = self.body.index(part, self._cursor)
         self._cursor = end = start + len(part)

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
 
-from loader.bucket import RefusedObject, Unreachable, retrying
+from loader.bucket import RefusedObject, Unreachable, first_line, retrying
 from loader.feed import Feed, Reject, to_micros
 from loader.settings import ConfigurationError, Settings
 
@@ -56,13 +56,17 @@ insert into fuel.load_rejects (load_id, position, id, reason, original)
 values (%(load_id)s, %(position)s, %(id)s, %(reason)s, %(original)s)
 """
 HOLDER = """
-select activity.application_name || ' (database session ' || activity.pid || ', role ' || activity.usename || ')'
+select
+    format('%%s (database session %%s, role %%s)', activity.application_name, activity.pid, activity.usename)
 from pg_locks as locks
 inner join pg_stat_activity as activity on locks.pid = activity.pid
 inner join pg_database as here on locks.database = here.oid and here.datname = current_database()
 where locks.locktype = 'advisory' and locks.granted and locks.classid = 0 and locks.objid = %s
 """
-LIVE = "select count(*) from fuel.records_raw where absent_since is null and coalesce(raw ->> 'deleted_at', '') = ''"
+LIVE = """
+select count(*) from fuel.records_raw where absent_since is null and coalesce(raw ->> 'deleted_at', '') = ''
+"""
+STAGE = f"create temporary table changed on commit drop as select {COLUMNS} from fuel.records_raw limit 0"
 LOSE = """
 update fuel.records_raw set absent_since = %(exported_at)s, load_id = %(load_id)s, loaded_at = now()
 where id = any(%(lost)s)
@@ -255,15 +259,9 @@ class Landing:
         send = partial(_check, conn, feed)
         if self.writing:
             load_id = _value(conn, START, vars(source))
-            target = (
-                "changed"
-                if any(verdict == "updated" for verdict in verdicts.values())
-                else "fuel.records_raw"
-            )
+            target = "changed" if "updated" in verdicts.values() else "fuel.records_raw"
             if target == "changed":
-                conn.execute(
-                    f"create temporary table changed on commit drop as select {COLUMNS} from fuel.records_raw limit 0"
-                )
+                conn.execute(STAGE)
             constants = (
                 _time(source.exported_at) + _time(watermark if outdated else None) + _int64(8, load_id)
             )
@@ -301,7 +299,7 @@ class Landing:
     def _compare(
         self, conn: Connection, source: Source, feed: Feed, outdated: bool, accept_shrink: bool
     ) -> tuple[dict[int, str], list[str]]:
-        """What each slot of the feed is (absent from the answer: unchanged), and the stored ids that are lost."""
+        """What each slot of the feed is (not in the answer: unchanged), and the stored ids that are lost."""
         snapshot = source.mode == "snapshot"
         if snapshot and not accept_shrink and str(feed.record_count) not in ("None", str(feed.seen)):
             raise RefusedObject(
@@ -350,9 +348,9 @@ class Landing:
         try:
             return retrying(self._is_passing, "database")(attempt)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise ConfigurationError(f"the database role lacks a privilege: {_first_line(error)}") from None
+            raise ConfigurationError(f"the database role lacks a privilege: {first_line(error)}") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unreachable(f"the database cannot be reached: {_first_line(error)}") from None
+            raise Unreachable(f"the database cannot be reached: {first_line(error)}") from None
 
     def _is_passing(self, error: BaseException) -> bool:
         if isinstance(error, Busy):
@@ -376,7 +374,7 @@ class Landing:
         except psycopg.OperationalError as error:
             if any(phrase in str(error) for phrase in WRONG_LOGIN):
                 raise ConfigurationError(
-                    f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {_first_line(error)}"
+                    f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {first_line(error)}"
                 ) from None
             raise
         try:
@@ -416,7 +414,7 @@ class Landing:
                     conn.execute(files("loader").joinpath("landing.sql").read_bytes())
             except psycopg.errors.InsufficientPrivilege as error:
                 raise ConfigurationError(
-                    f"this role may not create or update the landing tables ({_first_line(error)}): "
+                    f"this role may not create or update the landing tables ({first_line(error)}): "
                     "let the owner of schema fuel run loader/landing.sql once"
                 ) from None
             log.info("landing tables brought to version %d", VERSION)
@@ -425,10 +423,6 @@ class Landing:
 def _value(conn: Connection, query: str, parameters: Any = None) -> Any:
     row = conn.execute(query, parameters).fetchone()
     return row[0] if row else None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _batches(feed: Feed, slots: list[int]) -> Iterable[list[int]]:
@@ -464,7 +458,7 @@ def _send(
 
 
 def _copy(conn: Connection, feed: Feed, target: str, constants: bytes, slots: list[int]) -> None:
-    """COPY the records of these slots into `target`, in binary form: nothing to escape or to parse twice."""
+    """COPY the records of these slots into `target`, in binary form: nothing to escape or parse twice."""
     ids, raws, digests, stamps = feed.ids, feed.raws, feed.digests, feed.stamps
     with conn.cursor().copy(f"copy {target} ({COLUMNS}) from stdin (format binary)") as copy:
         parts: list[Any] = [b"PGCOPY\n\xff\r\n\x00" + bytes(8)]

@@ -50,6 +50,7 @@ def read_settings() -> Settings:
     Raises:
         ConfigurationError: a setting is wrong, or there is no database among them.
     """
+    names_host = "PGHOST" in os.environ and not os.environ.get("DATABASE_URL")
     for name, value in dotenv_values(".env").items():
         if name.startswith("PG") and value:
             os.environ.setdefault(name, value)
@@ -60,6 +61,8 @@ def read_settings() -> Settings:
             f"{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         raise ConfigurationError(f"wrong setting: {'; '.join(wrong)}") from None
+    if names_host:  # the environment wins over a DATABASE_URL in .env
+        settings.database_url = None
     if not settings.database_url:
         settings.need("pghost", "pguser", "pgdatabase")
     return settings

@@ -113,7 +113,12 @@
 
 {#- A text without its phone numbers: runs of seven digits or more, however they are spaced, that hold no letter. -#}
 {% macro without_phone_numbers(value) -%}
-nullif(btrim(regexp_replace({{ value }}, '[+(]*[0-9٠-٩۰-۹０-９]([^[:alpha:]]*[0-9٠-٩۰-۹０-９]){6,}', '', 'g'), ' ,;:/()-'), '')
+{%- set phone_number = "'[+(]*[0-9٠-٩۰-۹０-９]([^[:alpha:]]*[0-9٠-٩۰-۹０-９]){6,}'" -%}
+case
+    when {{ value }} ~ {{ phone_number }}
+        then nullif(btrim(regexp_replace({{ value }}, {{ phone_number }}, '', 'g'), ' ,;:/()-'), '')
+    else {{ value }}
+end
 {%- endmacro %}
 
 

@@ -149,9 +149,15 @@ class Dbt:
 
 
 @pytest.fixture
-def dbt(database: Database, tmp_path: Path) -> Dbt:
+def make_dbt(tmp_path: Path) -> Callable[[Database], Dbt]:
+    """dbt on this project and a given database."""
+    return lambda database: Dbt(ROOT, database, tmp_path / "target")
+
+
+@pytest.fixture
+def dbt(database: Database, make_dbt: Callable[[Database], Dbt]) -> Dbt:
     """dbt on this project and the test's database."""
-    return Dbt(ROOT, database, tmp_path / "target")
+    return make_dbt(database)
 
 
 PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "models", "macros", "functions", "seeds", "tests/data")

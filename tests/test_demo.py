@@ -16,7 +16,6 @@ import pytest
 from tests.conftest import ROOT, copy_project
 
 # One copy for the whole file, in order: interrupted runs first, so that the full one must start clean.
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 @pytest.fixture(scope="module")

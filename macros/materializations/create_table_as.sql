@@ -1,13 +1,14 @@
 {#-
     Overrides dbt's own: with a contract dbt creates the table empty and inserts into it, which PostgreSQL cannot do in
     parallel and which maintains the primary key row by row. Here the contract's types are cast to, and its constraints
-    are added once the rows are there.
+    are added once the rows are there. JIT is off: compiling these long expressions takes seconds, even for one row.
 -#}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
     {%- if temporary or not config.get('contract').enforced -%}
-        {{ return(dbt.postgres__create_table_as(temporary, relation, sql)) }}
+        {{ return('set local jit = off;\n' ~ dbt.postgres__create_table_as(temporary, relation, sql)) }}
     {%- endif -%}
     {{ get_assert_columns_equivalent(sql) }}
+    set local jit = off;
     create table {{ relation }} as
     select
         {%- for column in model['columns'].values() %}

@@ -20,13 +20,13 @@
 {%- set economy = var('economy') %}
 {%- set fingerprint = fill_intervals_fingerprint() %}
 {%- set canonical = {'fuel_type_raw': ('fuel_type', function('canon_fuel_type'))} %}
-{#- Which rows are stale is asked first, so that the planner sees plain values and reaches them through indexes. #}
+{#- Which rows are stale is asked first, so that the planner sees plain values and uses its indexes. #}
 {%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
-{#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no statistics,
-    and a nested loop over a million of them never ends. `offset 0` keeps PostgreSQL from copying a step's
-    expressions into every place that uses them. #}
+{#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no
+    statistics, and a nested loop over a million of them never ends. `offset 0` keeps PostgreSQL from copying
+    a step's expressions into every place that uses them. #}
 
 {% if stale.get('max_load_id') and not stale.code_changed -%}
 with changed_ids as (
@@ -45,8 +45,10 @@ changed_plates as (
     select stored.plate from changed_ids inner join {{ this }} as stored on changed_ids.id = stored.id
     where stored.plate is not null
     union
-    select records.plate from changed_ids inner join {{ ref('records') }} as records on changed_ids.id = records.id
-    where records.plate is not null
+    select latest.plate
+    from changed_ids
+    inner join {{ ref('records') }} as latest on changed_ids.id = latest.id
+    where latest.plate is not null
 
 ),
 
@@ -118,9 +120,11 @@ marked_duplicates as (
             unusable_reason is null
             and coalesce(litres, amount_kes) is not null
             and case
-                when km_since_same = 0 then time_since_same <= interval '{{ economy.duplicate_max_hours }} hours'
+                when km_since_same = 0
+                    then time_since_same <= interval '{{ economy.duplicate_max_hours }} hours'
                 when km_since_same is null
-                    then time_since_same <= interval '{{ economy.duplicate_max_hours_without_odometer }} hours'
+                    then time_since_same
+                        <= interval '{{ economy.duplicate_max_hours_without_odometer }} hours'
             end
             then same_id
         end as duplicate_of_id
@@ -139,7 +143,8 @@ counted_fills as (
             or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
             false
         ) as has_implausible_litres,
-        unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false) as has_reading
+        unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false)
+            as has_reading
     from marked_duplicates
 
 ),
@@ -164,7 +169,8 @@ supported_readings as (
     -- How many of the three readings before and the three after agree, minus how many disagree.
     select
         neighbours.*,
-        {{ readings_agree('km_before_1', 'at_before_1', 'odometer_km', 'filled_at') }} as agrees_with_previous,
+        {{ readings_agree('km_before_1', 'at_before_1', 'odometer_km', 'filled_at') }}
+            as agrees_with_previous,
         {{ readings_agree('odometer_km', 'filled_at', 'km_after_1', 'at_after_1') }} as agrees_with_next,
         {{ readings_agree('km_before_1', 'at_before_1', 'km_after_1', 'at_after_1') }} as neighbours_agree,
         {%- for n in range(1, 4) %}
@@ -204,7 +210,10 @@ judged_readings as (
         and not coalesce(not agrees_with_next and support < next_support, false)
         and not coalesce(
             not agrees_with_previous
-            and (support < previous_support or (support = previous_support and neighbours_agree is not false)),
+            and (
+                support < previous_support
+                or (support = previous_support and neighbours_agree is not false)
+            ),
             false
         ) as has_good_reading
     from compared_support
@@ -216,8 +225,10 @@ chained_readings as (
 
     select
         judged_readings.*,
-        case when has_good_reading then odometer_km - lag(odometer_km) over good_readings end as km_from_previous,
-        case when has_good_reading then filled_at - lag(filled_at) over good_readings end as time_from_previous,
+        case when has_good_reading then odometer_km - lag(odometer_km) over good_readings end
+            as km_from_previous,
+        case when has_good_reading then filled_at - lag(filled_at) over good_readings end
+            as time_from_previous,
         case when has_good_reading then lead(odometer_km) over good_readings - odometer_km end as km_to_next,
         case when has_good_reading then lead(filled_at) over good_readings - filled_at end as time_to_next
     from judged_readings
@@ -229,7 +240,8 @@ ranked_distances as (
 
     select
         chained_readings.*,
-        row_number() over (partition by plate, km_from_previous > 0 order by km_from_previous, id) as distance_rank,
+        row_number() over (partition by plate, km_from_previous > 0 order by km_from_previous, id)
+            as distance_rank,
         count(*) over (partition by plate, km_from_previous > 0) as distances
     from chained_readings
 
@@ -252,12 +264,15 @@ grouped_readings as (
         coalesce(
             time_to_next <= interval '{{ economy.topup_max_hours }} hours'
             and km_to_next between 0 and least(
-                {{ economy.topup_max_km }}, {{ economy.topup_max_share_of_usual_distance }} * median_distance_km
+                {{ economy.topup_max_km }},
+                {{ economy.topup_max_share_of_usual_distance }} * median_distance_km
             ),
             false
         ) as is_topped_up,
         coalesce(
-            km_from_previous = 0 and time_from_previous > interval '{{ economy.topup_max_hours }} hours', false
+            km_from_previous = 0
+            and time_from_previous > interval '{{ economy.topup_max_hours }} hours',
+            false
         ) as is_repeated
     from usual_distances
 
@@ -336,7 +351,8 @@ measured_intervals as (
             when is_topped_up then 'topup_merged'
             when is_repeated or odometer_km = previous_odometer_km then 'odometer_repeated'
             when
-                not {{ readings_agree('previous_odometer_km', 'previous_end_at', 'odometer_km', 'filled_at') }}
+                not
+                {{ readings_agree('previous_odometer_km', 'previous_end_at', 'odometer_km', 'filled_at') }}
                 then 'distance_implausible'
             when misses_litres then 'litres_missing'
             when holds_implausible_litres then 'litres_implausible'
@@ -350,8 +366,10 @@ with_economy as (
     select
         measured_intervals.*,
         case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
-        case when reason_so_far is null then distance_km::double precision / litres_of_interval::double precision end
-            as candidate_km_per_litre
+        case
+            when reason_so_far is null
+                then distance_km::double precision / litres_of_interval::double precision
+        end as candidate_km_per_litre
     from measured_intervals
     offset 0
 
@@ -367,9 +385,12 @@ with_previous_fills as (
             over previous_fills as previous_litres,
         array_agg(candidate_distance_km) filter (where candidate_distance_km is not null) over previous_fills
             as previous_distances_km,
-        array_agg(candidate_km_per_litre) filter (where candidate_km_per_litre is not null) over previous_fills
-            as previous_km_per_litre,
-        array_agg(fuel_type) filter (where is_counted and fuel_type is not null) over previous_fills as previous_fuel_types
+        array_agg(candidate_km_per_litre)
+            filter (where candidate_km_per_litre is not null)
+            over previous_fills as previous_km_per_litre,
+        array_agg(fuel_type)
+            filter (where is_counted and fuel_type is not null)
+            over previous_fills as previous_fuel_types
     from with_economy
     window previous_fills as (
         partition by plate, is_counted {{ order_of_fills }}
@@ -387,14 +408,17 @@ with_baselines as (
         coalesce(cardinality(previous_fuel_types), 0) as fuel_type_samples,
         (select value from unnest(previous_litres) as value order by value desc offset 1 limit 1)
             as usual_max_litres,
-        (select percentile_cont(0.5) within group (order by value) from unnest(previous_distances_km) as value)
-            as usual_distance_km,
+        (
+            select percentile_cont(0.5) within group (order by value)
+            from unnest(previous_distances_km) as value
+        ) as usual_distance_km,
         economy.usual_km_per_litre,
         (
             select percentile_cont(0.5) within group (order by abs(value - economy.usual_km_per_litre))
             from unnest(previous_km_per_litre) as value
         ) as km_per_litre_mad,
-        (select mode() within group (order by value) from unnest(previous_fuel_types) as value) as usual_fuel_type
+        (select mode() within group (order by value) from unnest(previous_fuel_types) as value)
+            as usual_fuel_type
     from with_previous_fills
     cross join lateral (
         select percentile_cont(0.5) within group (order by value) as usual_km_per_litre
@@ -429,11 +453,12 @@ rolled_up as (
         judged_intervals.*,
         exclusion_reason is null as is_valid,
         count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
-        sum(distance_km) over last_{{ economy.rolling_intervals }} / nullif(sum(litres_of_interval) over last_{{ economy.rolling_intervals }}, 0) as sum_km_per_litre,
+        sum(distance_km) over last_{{ economy.rolling_intervals }}
+        / nullif(sum(litres_of_interval) over last_{{ economy.rolling_intervals }}, 0) as sum_km_per_litre,
         count(*) over last_{{ economy.rolling_intervals }} as summed_intervals,
-        -- What was bought beyond what the distance can have burnt, counted from each of the last intervals on; the
-        -- least of them, because a partial fill some intervals back leaves room in the tank. Nobody knows that room
-        -- after an interval without litres.
+        -- What was bought beyond what the distance can have burnt, counted from each of the last intervals;
+        -- the least of them, because a partial fill some intervals back leaves room in the tank. Nobody knows
+        -- that room after an interval without litres.
         case when lag(exclusion_reason is null) over ends then least(
             {%- for n in range(economy.partial_fill_intervals) %}
             sum(litres_of_interval - distance_km / usual_km_per_litre::numeric) over last_{{ n + 1 }}
@@ -458,7 +483,8 @@ with_rolling as (
     -- A fill without an economy of its own shows the rolling figure as it stands.
     select
         rolled_up.*,
-        first_value(case when is_valid then sum_km_per_litre end) over since_last_valid as rolling_km_per_litre,
+        first_value(case when is_valid then sum_km_per_litre end) over since_last_valid
+            as rolling_km_per_litre,
         first_value(case when is_valid then summed_intervals end) over since_last_valid as rolling_intervals
     from rolled_up
     window since_last_valid as (partition by plate, is_counted, valid_so_far {{ order_of_fills }})

@@ -149,10 +149,7 @@ select
     measured.id,
     plates.car,
     plates.plate,
-    case
-        when measured.driver_text ~ '[0-9٠-٩۰-۹０-９]' then {{ without_phone_numbers('measured.driver_text') }}
-        else measured.driver_text
-    end as driver,
+    {{ without_phone_numbers('measured.driver_text') }} as driver,
     departments.department_raw,
     departments.department,
     fuel_types.fuel_type_raw,

@@ -5,13 +5,7 @@
     'economy_below_baseline', 'plate_unknown',
 ] %}
 
-with records as (
-
-    select * from {{ ref('records') }}
-
-),
-
-fill_intervals as (
+with fill_intervals as (
 
     select * from {{ ref('fill_intervals') }}
 
@@ -79,7 +73,9 @@ priced_fills as (
         settings.*,
         coalesce(
             fills.max_price_kes_per_litre,
-            case when fleet.samples >= settings.price_out_of_band_min_samples then fleet.median_price_kes_per_litre end
+            case
+                when fleet.samples >= settings.price_out_of_band_min_samples then fleet.median_price
+            end
         ) as expected_price,
         case
             when fills.max_price_kes_per_litre is not null then 'the regulated maximum of that date'
@@ -89,7 +85,7 @@ priced_fills as (
     cross join settings
     left join lateral (
         select
-            percentile_cont(0.5) within group (order by price_per_litre_kes)::numeric as median_price_kes_per_litre,
+            percentile_cont(0.5) within group (order by price_per_litre_kes)::numeric as median_price,
             count(*) as samples
         from {{ ref('fill_intervals') }} as same_week
         where
@@ -185,14 +181,14 @@ findings as (
         union all
 
         select
-            'odometer_rollback',
-            {{ figure('odometer_km') }} || ' km',
-            'at least ' || {{ figure('previous_odometer_km') }} || ' km',
-            amount_kes,
+            'odometer_rollback' as rule,
+            {{ figure('odometer_km') }} || ' km' as observed,
+            'at least ' || {{ figure('previous_odometer_km') }} || ' km' as expected,
+            amount_kes as kes_at_risk,
             concat(
                 'The odometer reads ', {{ figure('odometer_km') }}, ' km, ', {{ figure('-distance_km') }},
                 ' km less than the ', {{ figure('previous_odometer_km') }}, ' km of the last good reading.'
-            )
+            ) as explanation
         where
             odometer_rollback and exclusion_reason = 'odometer_rollback'
             and -distance_km > odometer_rollback_threshold
@@ -200,20 +196,22 @@ findings as (
         union all
 
         select
-            'implausible_distance',
-            {{ figure('distance_km') }} || ' km in ' || {{ figure('days_since_previous', 1) }} || ' days',
+            'implausible_distance' as rule,
+            {{ figure('distance_km') }} || ' km in '
+            || {{ figure('days_since_previous', 1) }} || ' days' as observed,
             'at most ' || {{ figure('implausible_distance_threshold') }}
-            || ' km per day, and no more than the readings that follow',
-            amount_kes,
+            || ' km per day, and no more than the readings that follow' as expected,
+            amount_kes as kes_at_risk,
             concat(
                 'The odometer reads ', {{ figure('odometer_km') }}, ' km, ', {{ figure('distance_km') }},
-                ' km more than the last good reading ', {{ figure('days_since_previous', 1) }}, ' days before',
+                ' km more than the last good reading ',
+                {{ figure('days_since_previous', 1) }}, ' days before',
                 case
                     when km_per_day > implausible_distance_threshold
                         then ': ' || {{ figure('km_per_day') }} || ' km per day.'
                     else ', and more than the readings that follow.'
                 end
-            )
+            ) as explanation
         where
             implausible_distance
             and (
@@ -224,29 +222,32 @@ findings as (
         union all
 
         select
-            'litres_over_usual_maximum',
-            {{ figure('litres', 1) }} || ' l',
-            'at most ' || {{ figure('usual_max_litres * litres_over_usual_maximum_threshold', 1) }} || ' l',
-            round((litres - usual_max_litres) * paid_price, 2),
+            'litres_over_usual_maximum' as rule,
+            {{ figure('litres', 1) }} || ' l' as observed,
+            'at most '
+            || {{ figure('usual_max_litres * litres_over_usual_maximum_threshold', 1) }} || ' l' as expected,
+            round((litres - usual_max_litres) * paid_price, 2) as kes_at_risk,
             concat(
                 {{ figure('litres', 1) }}, ' l in one fill; the usual maximum of this vehicle is ',
                 {{ figure('usual_max_litres', 1) }}, ' l (its last ', litres_samples, ' fills).'
-            )
+            ) as explanation
         where is_over_maximum
 
         union all
 
         select
-            'price_out_of_band',
-            'KES ' || {{ figure('price_per_litre_kes', 2) }} || ' per litre',
+            'price_out_of_band' as rule,
+            'KES ' || {{ figure('price_per_litre_kes', 2) }} || ' per litre' as observed,
             'KES ' || {{ figure('expected_price * (1 - price_out_of_band_second_threshold)', 2) }} || ' to '
-            || {{ figure('expected_price * (1 + price_out_of_band_threshold)', 2) }} || ' per litre',
-            round(abs(price_per_litre_kes - expected_price) * litres, 2),
+            || {{ figure('expected_price * (1 + price_out_of_band_threshold)', 2) }}
+            || ' per litre' as expected,
+            round(abs(price_per_litre_kes - expected_price) * litres, 2) as kes_at_risk,
             concat(
                 'KES ', {{ figure('amount_kes') }}, ' for ', {{ figure('litres', 1) }}, ' l is KES ',
-                {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ', expected_price_source,
+                {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ',
+                expected_price_source,
                 ' is KES ', {{ figure('expected_price', 2) }}, '.'
-            )
+            ) as explanation
         where
             price_out_of_band and not is_duplicate and not is_swapped and not is_unusual_fuel
             and (
@@ -257,81 +258,86 @@ findings as (
         union all
 
         select
-            'litres_amount_swapped',
-            {{ figure('litres', 1) }} || ' l for KES ' || {{ figure('amount_kes') }},
-            {{ figure('amount_kes', 1) }} || ' l for KES ' || {{ figure('litres') }},
-            round(abs(litres - amount_kes), 2),
+            'litres_amount_swapped' as rule,
+            {{ figure('litres', 1) }} || ' l for KES ' || {{ figure('amount_kes') }} as observed,
+            {{ figure('amount_kes', 1) }} || ' l for KES ' || {{ figure('litres') }} as expected,
+            round(abs(litres - amount_kes), 2) as kes_at_risk,
             concat(
                 {{ figure('litres', 1) }}, ' l for KES ', {{ figure('amount_kes') }},
                 ' make sense the other way round: KES ', {{ figure('litres / amount_kes', 2) }},
-                ' per litre, where ', expected_price_source, ' is KES ', {{ figure('expected_price', 2) }}, '.'
-            )
+                ' per litre, where ', expected_price_source, ' is KES ',
+                {{ figure('expected_price', 2) }}, '.'
+            ) as explanation
         where litres_amount_swapped and not is_duplicate and is_swapped
 
         union all
 
         select
-            'fuel_type_unusual',
-            fuel_type,
-            usual_fuel_type,
-            amount_kes,
+            'fuel_type_unusual' as rule,
+            fuel_type as observed,
+            usual_fuel_type as expected,
+            amount_kes as kes_at_risk,
             concat(
                 'Fuelled with ', fuel_type, '; ', {{ figure('usual_fuel_type_share * 100') }},
                 ' % of the ', fuel_type_samples, ' fills before were ', usual_fuel_type, '.'
-            )
+            ) as explanation
         where is_unusual_fuel
 
         union all
 
         select
-            'refill_too_soon',
-            {{ figure('litres', 1) }} || ' l ' || {{ figure('hours_since_previous_fill', 1) }} || ' hours after '
-            || {{ figure('previous_fill_litres', 1) }} || ' l',
+            'refill_too_soon' as rule,
+            {{ figure('litres', 1) }} || ' l '
+            || {{ figure('hours_since_previous_fill', 1) }} || ' hours after '
+            || {{ figure('previous_fill_litres', 1) }} || ' l' as observed,
             'together at most ' || {{ figure('usual_max_litres * refill_too_soon_second_threshold', 1) }}
-            || ' l more than was burnt in between',
-            round(least(litres, litres_in_tank - usual_max_litres) * paid_price, 2),
+            || ' l more than was burnt in between' as expected,
+            round(least(litres, litres_in_tank - usual_max_litres) * paid_price, 2) as kes_at_risk,
             concat(
                 {{ figure('litres', 1) }}, ' l only ', {{ figure('hours_since_previous_fill', 1) }},
                 ' hours and ', {{ figure('km_since_previous_fill') }}, ' km after ',
                 {{ figure('previous_fill_litres', 1) }}, ' l; the usual maximum of one fill is ',
                 {{ figure('usual_max_litres', 1) }}, ' l.'
-            )
+            ) as explanation
         where is_too_soon
 
         union all
 
         select
-            'economy_below_baseline',
-            {{ figure('km_per_litre', 1) }} || ' km per litre',
-            {{ figure('usual_km_per_litre', 1) }} || ' km per litre',
+            'economy_below_baseline' as rule,
+            {{ figure('km_per_litre', 1) }} || ' km per litre' as observed,
+            {{ figure('usual_km_per_litre', 1) }} || ' km per litre' as expected,
             round(
                 (interval_litres - distance_km / usual_km_per_litre)
                 * coalesce(interval_amount_kes / nullif(interval_litres, 0), paid_price), 2
-            ),
+            ) as kes_at_risk,
             concat(
                 {{ figure('distance_km') }}, ' km on ', {{ figure('interval_litres', 1) }}, ' l is ',
                 {{ figure('km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
                 {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals).'
-            )
+            ) as explanation
         where
             economy_below_baseline and is_valid and not is_over_maximum and not is_too_soon
             and not (interval_litres > litres and is_after_over_maximum)
             and km_per_litre_samples >= economy_below_baseline_min_samples
             and km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
             -- 1.4826 makes a MAD comparable with a standard deviation.
-            and km_per_litre < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
+            and km_per_litre
+            < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
             -- More than earlier partial fills left room for.
             and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
 
         union all
 
         select
-            'plate_unknown',
-            judged_fills.plate,
-            'a plate of the tracker''s devices',
-            amount_kes,
-            concat('The tracker knows no vehicle with the plate ', judged_fills.plate, '.')
-        where plate_unknown and has_tracker and judged_fills.plate is not null and tracker_devices.plate is null
+            'plate_unknown' as rule,
+            judged_fills.plate as observed,
+            'a plate of the tracker''s devices' as expected,
+            amount_kes as kes_at_risk,
+            concat('The tracker knows no vehicle with the plate ', judged_fills.plate, '.') as explanation
+        where
+            plate_unknown and has_tracker
+            and judged_fills.plate is not null and tracker_devices.plate is null
 
     ) as finding
 
@@ -351,9 +357,16 @@ final as (
         findings.kes_at_risk,
         findings.explanation
     from findings
-    inner join records on findings.id = records.id
+    -- `offset 0`: a probe for each finding, not a join with all records.
+    cross join lateral (
+        select of_finding.department
+        from {{ ref('records') }} as of_finding
+        where
+            of_finding.id = findings.id
+            and of_finding.deleted_at is null and of_finding.absent_since is null
+        offset 0
+    ) as records
     inner join anomaly_rules on findings.rule = anomaly_rules.rule
-    where records.deleted_at is null and records.absent_since is null
 
 )
 

@@ -14,7 +14,6 @@ from demo import servers
 from tests.conftest import ROOT, Bucket, Database, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, copy_source, record, snapshot
 
-pytestmark = pytest.mark.xdist_group("roles")
 LANDING = ("records_raw", "loads", "load_rejects", "ingest_state", "landing_versions")
 
 

@@ -1,7 +1,9 @@
-"""What the loader's tests share: a feed in a real bucket, a loader in this process, and proxies that fail on demand."""
+"""What the loader's tests share: a loader in this process, and a bucket that fails on demand."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -19,7 +21,8 @@ import tenacity
 from exports import CHANGES, LATEST
 
 from demo import servers
-from loader import cli
+from loader import cli, feed, landing
+from loader.settings import read_settings
 
 
 @dataclass
@@ -106,8 +109,21 @@ class Loader:
             )
         ]
 
-    def forget(self) -> None:
-        self.database.query("drop schema if exists fuel cascade")
+    @contextlib.contextmanager
+    def deliveries(self) -> Iterator[Callable[[list[tuple[str, str, bytes]]], None]]:
+        """Lands (mode, key, body) one after the other in emptied tables, on one connection: for many histories."""
+        with landing.Landing(read_settings(), writing=True) as zone:
+
+            def deliver(objects: list[tuple[str, str, bytes]]) -> None:
+                self.database.query(
+                    "truncate fuel.loads, fuel.records_raw, fuel.load_rejects, fuel.ingest_state"
+                )
+                for mode, key, body in objects:
+                    parsed = feed.parse(bytearray(body))
+                    exported_at = parsed.exported_at or feed.key_time(key)
+                    zone.load(landing.Source(mode, key, None, exported_at, True), parsed, accept_shrink=True)
+
+            yield deliver
 
 
 @pytest.fixture

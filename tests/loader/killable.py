@@ -1,7 +1,8 @@
-"""A loader that kills itself: reads lines `N` and runs a snapshot and the changes, in a child that dies at its Nth step.
+"""A loader that kills itself: for each line `N` it loads, in a child that dies at its Nth step.
 
-A step is a round trip to the database (statement, COPY, commit …) or a request to the bucket. Odd steps die before, even
-ones after they took effect but before the loader learns of it. Answers each line with the number of steps taken.
+A step is a round trip to the database (statement, COPY, commit …) or a request to the bucket. Odd steps
+die before, even ones after they took effect but before the loader learns of it. The answer to each line
+is the number of steps taken, or `killed`.
 """
 
 from __future__ import annotations

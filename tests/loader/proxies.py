@@ -1,5 +1,6 @@
 """A proxy that cuts connections."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import contextlib

@@ -1,5 +1,6 @@
 """Every shape of the feed, and everything that is wrong with records and objects; on the oldest and newest PostgreSQL."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import codecs
@@ -305,8 +306,11 @@ def test_memory_is_bounded(database, tmp_path):
         "import re, sys; from loader.cli import main; code = main(sys.argv[1:]);"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) * 1024); sys.exit(code)"
     )
-    for body in (body, gzip.compress(gzip.decompress(body) + b" ", 1)):  # into an empty table, then unchanged
-        (tmp_path / "export.json").write_bytes(body)
+    for export in (
+        body,
+        gzip.compress(gzip.decompress(body) + b" ", 1),
+    ):  # into an empty table, then unchanged
+        (tmp_path / "export.json").write_bytes(export)
         done = subprocess.run(
             [sys.executable, "-c", script, "--file", "export.json", "--apply"],
             env={"PYTHONPATH": str(Path(__file__).parents[2]), **database.env},

@@ -100,7 +100,7 @@ def histories(draw: st.DrawFn) -> list[Fact]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(facts=histories())
 def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:

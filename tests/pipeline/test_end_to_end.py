@@ -19,7 +19,6 @@ from demo.feed import SNAPSHOT_KEY, Feed, Truth, generate
 from tests.conftest import ROOT, Bucket, Database, Dbt, fresh_database
 
 # One pipeline for the whole file: the tests below go on from where the one above left it.
-pytestmark = pytest.mark.xdist_group("end_to_end")
 
 UNTIL = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 COLUMNS = [field.name for field in fields(Truth)]

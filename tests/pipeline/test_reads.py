@@ -15,8 +15,8 @@ from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, Warehouse, warehouse
 
 READS = (
-    "select count(*), sum(amount_kes), sum(odometer_km), array_agg(distinct department) "
-    "from reporting.v_fuel_fills",
+    "select count(*), sum(amount_kes), sum(odometer_km), array_agg(distinct department)"
+    " from reporting.v_fuel_fills",
     "select count(*), count(distinct plate) from reporting.v_fuel_efficiency",
     "select count(*), sum(double) from public.foreign_view",
 )
