@@ -28,9 +28,7 @@ SHOWN = (
 )
 TABLES = "select 'fuel.records'::regclass::oid, 'fuel.fill_intervals'::regclass::oid"
 GRANTS = (
-    "select relname, relacl::text from pg_class"
-    " where relname in ('foreign_view', 'v_fuel_fills') order by 1"
-)
+    "select relname, relacl::text from pg_class where relname in ('foreign_view', 'v_fuel_fills') order by 1"
 )
 
 
