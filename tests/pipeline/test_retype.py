@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import ROOT, Database
+from tests.conftest import NEWEST_AND_OLDEST, ROOT, Database
 from tests.pipeline.warehouse import InProcess, warehouse
 
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
@@ -39,6 +39,7 @@ def recipe() -> str:
     return str(block)
 
 
+@NEWEST_AND_OLDEST
 def test_the_page_gives_a_column_its_new_type(database: Database, tmp_path: Path) -> None:
     house = warehouse(database, tmp_path)
     house.land({str(i): {"odometer": f"{1000 + 50 * i}.5 km"} for i in range(40)})
