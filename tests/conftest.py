@@ -89,7 +89,7 @@ def make_database() -> Iterator[Callable[[servers.Postgres], Database]]:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A fresh, empty database for one test: on `pg_server`, or on the server that an indirect parameter names."""
+    """A fresh, empty database for one test: on `pg_server`, or on the server an indirect parameter names."""
     with fresh_database(request.getfixturevalue(getattr(request, "param", "pg_server"))) as db:
         yield db
 

@@ -20,7 +20,7 @@ tracker_devices as (
 
 final as (
 
-    -- Every figure comes from one table, so that a query during a build sees all of them from before or from after it.
+    -- Every figure comes from one table: a query during a build sees all of them from before or from after.
     select
         fill_intervals.id,
         fill_intervals.plate,
