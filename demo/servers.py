@@ -134,7 +134,7 @@ def postgres(
         "timezone": "UTC",
         **(settings or {}),
     }
-    port = 5432
+    port = free_port()
     log = folder / "server.log"
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     try:

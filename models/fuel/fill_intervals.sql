@@ -8,7 +8,6 @@
         pre_hook='{{ delete_what_went_back(ref("records")) }}',
         post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
-            {'columns': ['plate', 'filled_at']},
             {'columns': ['filled_at']},
             {'columns': ['load_id']},
             {'columns': ['derivation']},
@@ -26,8 +25,26 @@
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
 {#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no
-    statistics, and a nested loop over a million of them never ends. `offset 0` keeps PostgreSQL from copying
-    a step's expressions into every place that uses them. #}
+    statistics, and a nested loop over a million of them never ends. `order by` in a step keeps PostgreSQL
+    from copying the step's expressions into every place that uses them, and tells the next window that the
+    rows come sorted, at least by vehicle. Readings and times are compared as double precision numbers, which
+    is much cheaper than numeric and interval arithmetic. #}
+{#- What each step carries along; a narrow row is quicker to sort. -#}
+{%- set carried %}id,
+        plate,
+        filled_at,
+        fuel_type_raw,
+        fuel_type,
+        litres,
+        amount_kes,
+        price_per_litre_kes,
+        odometer_km,
+        load_id,
+        reading_km,
+        filled_s,
+        unusable_reason,
+        duplicate_of_id
+{%- endset %}
 
 {% if stale.get('max_load_id') and not stale.all_rows -%}
 with changed_ids as (
@@ -82,7 +99,6 @@ fills as (
         id,
         plate,
         filled_at,
-        date_trunc('week', filled_at at time zone 'Africa/Nairobi')::date as filled_week,
         fuel_type_raw,
         fuel_type,
         litres,
@@ -90,7 +106,8 @@ fills as (
         price_per_litre_kes,
         odometer_km,
         load_id,
-        '{{ fingerprint }}'::text as derivation,
+        odometer_km::double precision as reading_km,
+        date_part('epoch', filled_at) as filled_s,
         case
             when deleted_at is not null or absent_since is not null then 'not_live'
             when plate is null then 'plate_missing'
@@ -106,8 +123,8 @@ compared_with_same_fill as (
     select
         fills.*,
         lag(id) over same_fill as same_id,
-        filled_at - lag(filled_at) over same_fill as time_since_same,
-        odometer_km - lag(odometer_km) over same_fill as km_since_same
+        filled_s - lag(filled_s) over same_fill as seconds_since_same,
+        reading_km - lag(reading_km) over same_fill as km_since_same
     from fills
     window same_fill as (partition by plate, unusable_reason is null, litres, amount_kes {{ order_of_fills }})
 
@@ -121,11 +138,9 @@ marked_duplicates as (
             unusable_reason is null
             and coalesce(litres, amount_kes) is not null
             and case
-                when km_since_same = 0
-                    then time_since_same <= interval '{{ economy.duplicate_max_hours }} hours'
+                when km_since_same = 0 then seconds_since_same <= {{ economy.duplicate_max_hours }} * 3600
                 when km_since_same is null
-                    then time_since_same
-                        <= interval '{{ economy.duplicate_max_hours_without_odometer }} hours'
+                    then seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
             end
             then same_id
         end as duplicate_of_id
@@ -138,15 +153,10 @@ counted_fills as (
     select
         marked_duplicates.*,
         unusable_reason is null and duplicate_of_id is null as is_counted,
-        case when litres > 0 then litres end as usable_litres,
-        coalesce(
-            litres > {{ economy.max_litres_per_fill }}
-            or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
-            false
-        ) as has_implausible_litres,
         unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false)
             as has_reading
     from marked_duplicates
+    order by plate
 
 ),
 
@@ -155,10 +165,10 @@ neighbours as (
     select
         counted_fills.*,
         {%- for n in range(1, 4) %}
-        lag(odometer_km, {{ n }}) over readings as km_before_{{ n }},
-        lag(filled_at, {{ n }}) over readings as at_before_{{ n }},
-        lead(odometer_km, {{ n }}) over readings as km_after_{{ n }},
-        lead(filled_at, {{ n }}) over readings as at_after_{{ n }}{{ ',' if not loop.last }}
+        lag(reading_km, {{ n }}) over readings as km_before_{{ n }},
+        lag(filled_s, {{ n }}) over readings as s_before_{{ n }},
+        lead(reading_km, {{ n }}) over readings as km_after_{{ n }},
+        lead(filled_s, {{ n }}) over readings as s_after_{{ n }}{{ ',' if not loop.last }}
         {%- endfor %}
     from counted_fills
     window readings as (partition by plate, has_reading {{ order_of_fills }})
@@ -169,23 +179,25 @@ supported_readings as (
 
     -- How many of the three readings before and the three after agree, minus how many disagree.
     select
-        neighbours.*,
-        {{ readings_agree('km_before_1', 'at_before_1', 'odometer_km', 'filled_at') }}
+        {{ carried }},
+        has_reading,
+        is_counted,
+        {{ readings_agree('km_before_1', 's_before_1', 'reading_km', 'filled_s') }}
             as agrees_with_previous,
-        {{ readings_agree('odometer_km', 'filled_at', 'km_after_1', 'at_after_1') }} as agrees_with_next,
-        {{ readings_agree('km_before_1', 'at_before_1', 'km_after_1', 'at_after_1') }} as neighbours_agree,
+        {{ readings_agree('reading_km', 'filled_s', 'km_after_1', 's_after_1') }} as agrees_with_next,
+        {{ readings_agree('km_before_1', 's_before_1', 'km_after_1', 's_after_1') }} as neighbours_agree,
         {%- for n in range(1, 4) %}
         case
-            {{ readings_agree('km_before_' ~ n, 'at_before_' ~ n, 'odometer_km', 'filled_at') }}
+            {{ readings_agree('km_before_' ~ n, 's_before_' ~ n, 'reading_km', 'filled_s') }}
             when true then 1 when false then -1 else 0
         end
         + case
-            {{ readings_agree('odometer_km', 'filled_at', 'km_after_' ~ n, 'at_after_' ~ n) }}
+            {{ readings_agree('reading_km', 'filled_s', 'km_after_' ~ n, 's_after_' ~ n) }}
             when true then 1 when false then -1 else 0
         end{{ ' +' if not loop.last }}
         {%- endfor %} as support
     from neighbours
-    offset 0
+    order by plate, has_reading, filled_at, odometer_km, id
 
 ),
 
@@ -205,7 +217,9 @@ judged_readings as (
     -- Of two neighbours that disagree the one with less support is wrong; with equal support the later one,
     -- unless the reading after it disagrees with the earlier one too: then the odometer itself was replaced.
     select
-        compared_support.*,
+        {{ carried }},
+        has_reading,
+        is_counted,
         has_reading
         and support > -2
         and not coalesce(not agrees_with_next and support < next_support, false)
@@ -218,7 +232,7 @@ judged_readings as (
             false
         ) as has_good_reading
     from compared_support
-    offset 0
+    order by plate
 
 ),
 
@@ -226,35 +240,35 @@ chained_readings as (
 
     select
         judged_readings.*,
-        case when has_good_reading then odometer_km - lag(odometer_km) over good_readings end
+        case when has_good_reading then reading_km - lag(reading_km) over good_readings end
             as km_from_previous,
-        case when has_good_reading then filled_at - lag(filled_at) over good_readings end
-            as time_from_previous,
-        case when has_good_reading then lead(odometer_km) over good_readings - odometer_km end as km_to_next,
-        case when has_good_reading then lead(filled_at) over good_readings - filled_at end as time_to_next
+        case when has_good_reading then filled_s - lag(filled_s) over good_readings end
+            as seconds_from_previous,
+        case when has_good_reading then lead(reading_km) over good_readings - reading_km end as km_to_next,
+        case when has_good_reading then lead(filled_s) over good_readings - filled_s end as seconds_to_next
     from judged_readings
     window good_readings as (partition by plate, has_good_reading {{ order_of_fills }})
 
 ),
 
-ranked_distances as (
+halved_distances as (
 
     select
         chained_readings.*,
-        row_number() over (partition by plate, km_from_previous > 0 order by km_from_previous, id)
-            as distance_rank,
-        count(*) over (partition by plate, km_from_previous > 0) as distances
+        ntile(2) over (partition by plate, km_from_previous > 0 order by km_from_previous, id)
+            as half_of_distances
     from chained_readings
 
 ),
 
 usual_distances as (
 
+    -- The largest of the lower half is the median.
     select
-        ranked_distances.*,
-        max(km_from_previous) filter (where km_from_previous > 0 and distance_rank = (distances + 1) / 2)
+        halved_distances.*,
+        max(km_from_previous) filter (where km_from_previous > 0 and half_of_distances = 1)
             over (partition by plate) as median_distance_km
-    from ranked_distances
+    from halved_distances
 
 ),
 
@@ -263,7 +277,7 @@ grouped_readings as (
     select
         usual_distances.*,
         coalesce(
-            time_to_next <= interval '{{ economy.topup_max_hours }} hours'
+            seconds_to_next <= {{ economy.topup_max_hours }} * 3600
             and km_to_next between 0 and least(
                 {{ economy.topup_max_km }},
                 {{ economy.topup_max_share_of_usual_distance }} * median_distance_km
@@ -271,9 +285,7 @@ grouped_readings as (
             false
         ) as is_topped_up,
         coalesce(
-            km_from_previous = 0
-            and time_from_previous > interval '{{ economy.topup_max_hours }} hours',
-            false
+            km_from_previous = 0 and seconds_from_previous > {{ economy.topup_max_hours }} * 3600, false
         ) as is_repeated
     from usual_distances
 
@@ -284,10 +296,21 @@ fills_with_readings as (
     -- An interval ends at a good reading that is neither topped up nor a repetition; the litres of all fills
     -- since the last such reading were burnt on the way to it.
     select
-        grouped_readings.*,
-        has_good_reading and not is_topped_up and not is_repeated as ends_interval
+        {{ carried }},
+        has_reading,
+        is_counted,
+        has_good_reading,
+        is_topped_up,
+        is_repeated,
+        has_good_reading and not is_topped_up and not is_repeated as ends_interval,
+        case when litres > 0 then litres end as usable_litres,
+        coalesce(
+            litres > {{ economy.max_litres_per_fill }}
+            or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
+            false
+        ) as has_implausible_litres
     from grouped_readings
-    offset 0
+    order by plate
 
 ),
 
@@ -297,7 +320,9 @@ numbered_intervals as (
         fills_with_readings.*,
         count(*) filter (where ends_interval) over vehicle as intervals_ended,
         count(*) filter (where ends_interval) over vehicle - ends_interval::int as interval_number,
-        case when is_counted then lag(filled_at) over vehicle end as previous_fill_at,
+        row_number() over vehicle - 1 as fills_before,
+        lag(filled_s) over vehicle as previous_fill_s,
+        lag(odometer_km) over vehicle as previous_fill_odometer_km,
         case when is_counted then lag(usable_litres) over vehicle end as previous_fill_litres,
         case when has_good_reading then odometer_km end
         - lag(case when has_good_reading then odometer_km end) over vehicle as km_since_previous_fill
@@ -308,37 +333,29 @@ numbered_intervals as (
 
 interval_sums as (
 
+    -- The fill before the first one of an interval ended the interval before.
     select
         numbered_intervals.*,
         sum(usable_litres) over whole_interval as litres_of_interval,
-        sum(amount_kes) over whole_interval as amount_of_interval_kes,
+        case
+            when not bool_or(amount_kes is null) over whole_interval then sum(amount_kes) over whole_interval
+        end as amount_of_interval_kes,
         bool_or(usable_litres is null) over whole_interval as misses_litres,
         bool_or(has_implausible_litres) over whole_interval as holds_implausible_litres,
-        bool_or(amount_kes is null) over whole_interval as misses_amount,
-        first_value(case when ends_interval then odometer_km end) over since_last_end as last_odometer_km,
-        first_value(case when ends_interval then filled_at end) over since_last_end as last_end_at
+        first_value(previous_fill_odometer_km) over whole_interval as previous_odometer_km,
+        first_value(previous_fill_s) over whole_interval as previous_end_s
     from numbered_intervals
-    window
-        whole_interval as (partition by plate, is_counted, interval_number),
-        since_last_end as (partition by plate, is_counted, intervals_ended {{ order_of_fills }})
-
-),
-
-measured_from_last_end as (
-
-    select
-        interval_sums.*,
-        lag(last_odometer_km) over vehicle as previous_odometer_km,
-        lag(last_end_at) over vehicle as previous_end_at
-    from interval_sums
-    window vehicle as (partition by plate, is_counted {{ order_of_fills }})
+    window whole_interval as (
+        partition by plate, is_counted, interval_number {{ order_of_fills }}
+        rows between unbounded preceding and unbounded following
+    )
 
 ),
 
 measured_intervals as (
 
     select
-        measured_from_last_end.*,
+        interval_sums.*,
         case when has_reading then odometer_km - previous_odometer_km end as distance_km,
         case
             when unusable_reason is not null then unusable_reason
@@ -352,80 +369,148 @@ measured_intervals as (
             when is_topped_up then 'topup_merged'
             when is_repeated or odometer_km = previous_odometer_km then 'odometer_repeated'
             when
-                not
-                {{ readings_agree('previous_odometer_km', 'previous_end_at', 'odometer_km', 'filled_at') }}
+                not {{ readings_agree(
+                    'previous_odometer_km::double precision', 'previous_end_s', 'reading_km', 'filled_s'
+                ) }}
                 then 'distance_implausible'
             when misses_litres then 'litres_missing'
             when holds_implausible_litres then 'litres_implausible'
         end as reason_so_far
-    from measured_from_last_end
+    from interval_sums
 
 ),
 
 with_economy as (
 
     select
-        measured_intervals.*,
-        case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
+        {{ carried }},
+        is_counted,
+        intervals_ended,
+        fills_before,
+        -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case
-            when reason_so_far is null
-                then distance_km::double precision / litres_of_interval::double precision
-        end as candidate_km_per_litre
+            when fills_before < {{ economy.baseline_block_fills }} then fills_before
+            else fills_before - fills_before % {{ economy.baseline_block_fills }}
+        end as block,
+        previous_fill_s,
+        previous_fill_litres,
+        km_since_previous_fill,
+        litres_of_interval,
+        amount_of_interval_kes,
+        previous_odometer_km,
+        previous_end_s,
+        distance_km,
+        reason_so_far,
+        usable_litres,
+        has_implausible_litres,
+        case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
+        case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres
     from measured_intervals
-    offset 0
+    order by plate, is_counted
 
 ),
 
-with_previous_fills as (
+with_samples as (
 
-    -- What the vehicle's fills before this one were like: the samples of every baseline.
+    -- What the vehicle's fills before this block of them were like: the samples of every baseline. They are
+    -- the same for the whole block, so its first fill alone carries them.
     select
         with_economy.*,
-        array_agg(usable_litres::double precision)
+        fills_before = block as starts_block,
+        case when fills_before = block then array_agg(usable_litres::double precision)
             filter (where is_counted and usable_litres is not null and not has_implausible_litres)
-            over previous_fills as previous_litres,
-        array_agg(candidate_distance_km) filter (where candidate_distance_km is not null) over previous_fills
-            as previous_distances_km,
-        array_agg(candidate_km_per_litre)
-            filter (where candidate_km_per_litre is not null)
-            over previous_fills as previous_km_per_litre,
-        array_agg(fuel_type)
+            over previous_blocks end as sample_litres,
+        case when fills_before = block then array_agg(candidate_distance_km)
+            filter (where candidate_distance_km is not null)
+            over previous_blocks end as sample_distances_km,
+        case when fills_before = block then array_agg(candidate_distance_km / candidate_litres)
+            filter (where candidate_distance_km is not null)
+            over previous_blocks end as sample_km_per_litre,
+        case when fills_before = block then array_agg(fuel_type)
             filter (where is_counted and fuel_type is not null)
-            over previous_fills as previous_fuel_types
+            over previous_blocks end as sample_fuel_types
     from with_economy
-    window previous_fills as (
-        partition by plate, is_counted {{ order_of_fills }}
-        rows between {{ economy.baseline_fills }} preceding and 1 preceding
+    window previous_blocks as (
+        partition by plate, is_counted order by block
+        range between {{ economy.baseline_fills }} preceding and 1 preceding
     )
+
+),
+
+with_medians as (
+
+    select
+        with_samples.*,
+        case when starts_block then (
+            select percentile_cont(0.5) within group (order by value)
+            from unnest(sample_distances_km) as value
+        ) end as block_distance_km,
+        case when starts_block then (
+            select percentile_cont(0.5) within group (order by value)
+            from unnest(sample_km_per_litre) as value
+        ) end as block_km_per_litre,
+        case when starts_block then (
+            select mode() within group (order by value) from unnest(sample_fuel_types) as value
+        ) end as block_fuel_type
+    from with_samples
+    order by plate, is_counted, block
+
+),
+
+with_deviations as (
+
+    select
+        with_medians.*,
+        case when starts_block then round((
+            select value from unnest(sample_litres) as value order by value desc offset 1 limit 1
+        )::numeric, 3) end as block_max_litres,
+        case when starts_block then round((
+            select percentile_cont(0.5) within group (order by abs(value - block_km_per_litre))
+            from unnest(sample_km_per_litre) as value
+        )::numeric, 3) end as block_km_per_litre_mad,
+        case when starts_block then round(
+            cardinality(array_positions(sample_fuel_types, block_fuel_type))::numeric
+            / cardinality(sample_fuel_types), 3
+        ) end as block_fuel_type_share,
+        case when starts_block then coalesce(cardinality(sample_litres), 0) end as block_litres_samples,
+        case when starts_block then coalesce(cardinality(sample_km_per_litre), 0) end
+            as block_km_per_litre_samples,
+        case when starts_block then coalesce(cardinality(sample_fuel_types), 0) end
+            as block_fuel_type_samples
+    from with_medians
+    order by plate, is_counted, block
 
 ),
 
 with_baselines as (
 
     select
-        with_previous_fills.*,
-        coalesce(cardinality(previous_litres), 0) as litres_samples,
-        coalesce(cardinality(previous_km_per_litre), 0) as km_per_litre_samples,
-        coalesce(cardinality(previous_fuel_types), 0) as fuel_type_samples,
-        (select value from unnest(previous_litres) as value order by value desc offset 1 limit 1)
-            as usual_max_litres,
-        (
-            select percentile_cont(0.5) within group (order by value)
-            from unnest(previous_distances_km) as value
-        ) as usual_distance_km,
-        economy.usual_km_per_litre,
-        (
-            select percentile_cont(0.5) within group (order by abs(value - economy.usual_km_per_litre))
-            from unnest(previous_km_per_litre) as value
-        ) as km_per_litre_mad,
-        (select mode() within group (order by value) from unnest(previous_fuel_types) as value)
-            as usual_fuel_type
-    from with_previous_fills
-    cross join lateral (
-        select percentile_cont(0.5) within group (order by value) as usual_km_per_litre
-        from unnest(previous_km_per_litre) as value
-    ) as economy
-    offset 0
+        {{ carried }},
+        is_counted,
+        intervals_ended,
+        block,
+        previous_fill_s,
+        previous_fill_litres,
+        km_since_previous_fill,
+        litres_of_interval,
+        amount_of_interval_kes,
+        previous_odometer_km,
+        previous_end_s,
+        distance_km,
+        reason_so_far,
+        candidate_distance_km,
+        candidate_litres,
+        first_value(block_distance_km) over of_block as usual_distance_km,
+        first_value(block_max_litres) over of_block as usual_max_litres,
+        first_value(block_litres_samples) over of_block as litres_samples,
+        first_value(block_km_per_litre) over of_block as usual_km_per_litre,
+        first_value(block_km_per_litre_mad) over of_block as km_per_litre_mad,
+        first_value(block_km_per_litre_samples) over of_block as km_per_litre_samples,
+        first_value(block_fuel_type) over of_block as usual_fuel_type,
+        first_value(block_fuel_type_share) over of_block as usual_fuel_type_share,
+        first_value(block_fuel_type_samples) over of_block as fuel_type_samples
+    from with_deviations
+    window of_block as (partition by plate, is_counted, block {{ order_of_fills }})
 
 ),
 
@@ -439,43 +524,60 @@ judged_intervals as (
                 km_per_litre_samples >= {{ economy.missed_fill_min_intervals }}
                 and candidate_distance_km
                 >= {{ economy.missed_fill_min_times_usual_distance }} * usual_distance_km
-                and candidate_km_per_litre
+                and candidate_distance_km / candidate_litres
                 >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre
                 then 'missed_fill_suspected'
         end as exclusion_reason
     from with_baselines
-    offset 0
+    order by plate, is_counted, block
+
+),
+
+summed_so_far as (
+
+    -- Blocks follow one another in time: ordered by block first, the rows need no new sort.
+    select
+        judged_intervals.*,
+        exclusion_reason is null as is_valid,
+        count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
+        sum(candidate_distance_km) filter (where exclusion_reason is null) over vehicle as km_so_far,
+        sum(candidate_litres) filter (where exclusion_reason is null) over vehicle as litres_so_far,
+        -- What was bought beyond what the distance can have burnt.
+        sum(candidate_litres - candidate_distance_km / usual_km_per_litre)
+            filter (where exclusion_reason is null)
+            over vehicle as unexplained_so_far
+    from judged_intervals
+    window vehicle as (
+        partition by plate, is_counted order by block, filled_at, odometer_km, id rows unbounded preceding
+    )
 
 ),
 
 rolled_up as (
 
     select
-        judged_intervals.*,
-        exclusion_reason is null as is_valid,
-        count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
-        sum(distance_km) over last_{{ economy.rolling_intervals }}
-        / nullif(sum(litres_of_interval) over last_{{ economy.rolling_intervals }}, 0) as sum_km_per_litre,
-        count(*) over last_{{ economy.rolling_intervals }} as summed_intervals,
-        -- What was bought beyond what the distance can have burnt, counted from each of the last intervals;
-        -- the least of them, because a partial fill some intervals back leaves room in the tank. Nobody knows
-        -- that room after an interval without litres.
-        case when lag(exclusion_reason is null) over ends then least(
-            {%- for n in range(economy.partial_fill_intervals) %}
-            sum(litres_of_interval - distance_km / usual_km_per_litre::numeric) over last_{{ n + 1 }}
-            {{- ',' if not loop.last }}
-            {%- endfor %}
-        ) end as unexplained_litres
-    from judged_intervals
-    window
-        vehicle as (partition by plate, is_counted {{ order_of_fills }} rows unbounded preceding),
-        ends as (partition by plate, ends_interval {{ order_of_fills }}),
-        {%- for n in range([economy.rolling_intervals, economy.partial_fill_intervals] | max) %}
-        last_{{ n + 1 }} as (
-            partition by plate, exclusion_reason is null {{ order_of_fills }}
-            rows between {{ n }} preceding and current row
-        ){{ ',' if not loop.last }}
-        {%- endfor %}
+        summed_so_far.*,
+        (km_so_far - coalesce(lag(km_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0))
+        / nullif(
+            litres_so_far
+            - coalesce(lag(litres_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0), 0
+        ) as sum_km_per_litre,
+        -- Counted from each of the last intervals; the least of them, because a partial fill some intervals
+        -- back leaves room in the tank. Nobody knows that room after an interval without litres, so the
+        -- interval before this one must be valid too.
+        case
+            when
+                usual_km_per_litre is not null
+                and lag(intervals_ended) over valid_intervals = intervals_ended - 1
+                then unexplained_so_far - greatest(
+                    {%- for n in range(1, economy.partial_fill_intervals + 1) %}
+                    coalesce(lag(unexplained_so_far, {{ n }}) over valid_intervals, 0)
+                    {{- ',' if not loop.last }}
+                    {%- endfor %}
+                )
+        end as unexplained_litres
+    from summed_so_far
+    window valid_intervals as (partition by plate, is_valid {{ order_of_fills }})
 
 ),
 
@@ -485,8 +587,7 @@ with_rolling as (
     select
         rolled_up.*,
         first_value(case when is_valid then sum_km_per_litre end) over since_last_valid
-            as rolling_km_per_litre,
-        first_value(case when is_valid then summed_intervals end) over since_last_valid as rolling_intervals
+            as rolling_km_per_litre
     from rolled_up
     window since_last_valid as (partition by plate, is_counted, valid_so_far {{ order_of_fills }})
 
@@ -498,7 +599,7 @@ final as (
         id,
         plate,
         filled_at,
-        filled_week,
+        date_trunc('week', filled_at at time zone 'Africa/Nairobi')::date as filled_week,
         fuel_type_raw,
         fuel_type,
         litres,
@@ -508,39 +609,34 @@ final as (
         duplicate_of_id,
         previous_odometer_km,
         distance_km,
-        round(extract(epoch from filled_at - previous_end_at) / 86400, 3) as days_since_previous,
+        round(((filled_s - previous_end_s) / 86400)::numeric, 3) as days_since_previous,
         case when is_valid then litres_of_interval end as interval_litres,
-        case when is_valid and not misses_amount then amount_of_interval_kes end
+        case when is_valid then amount_of_interval_kes end
             as interval_amount_kes,
         case when is_valid then round(distance_km / litres_of_interval, 3) end as km_per_litre,
         case when is_valid then round(litres_of_interval * 100 / distance_km, 3) end
             as litres_per_100km,
-        case
-            when is_valid and not misses_amount
-                then round(amount_of_interval_kes / distance_km, 3)
-        end as kes_per_km,
-        round(rolling_km_per_litre, 3) as rolling_km_per_litre,
-        rolling_intervals::int as rolling_intervals,
+        case when is_valid then round(amount_of_interval_kes / distance_km, 3) end as kes_per_km,
+        round(rolling_km_per_litre::numeric, 3) as rolling_km_per_litre,
+        nullif(least(valid_so_far, {{ economy.rolling_intervals }}), 0)::int as rolling_intervals,
         coalesce(is_valid, false) as is_valid,
         exclusion_reason,
-        round(extract(epoch from filled_at - previous_fill_at) / 3600, 3) as hours_since_previous_fill,
+        case when is_counted then round(((filled_s - previous_fill_s) / 3600)::numeric, 3) end
+            as hours_since_previous_fill,
         previous_fill_litres,
         km_since_previous_fill,
         round(usual_distance_km::numeric, 1) as usual_distance_km,
-        round(usual_max_litres::numeric, 3) as usual_max_litres,
+        usual_max_litres,
         litres_samples,
         round(usual_km_per_litre::numeric, 3) as usual_km_per_litre,
-        case when is_valid then round(unexplained_litres, 3) end as unexplained_litres,
-        round(km_per_litre_mad::numeric, 3) as km_per_litre_mad,
+        case when is_valid then round(unexplained_litres::numeric, 3) end as unexplained_litres,
+        km_per_litre_mad,
         km_per_litre_samples,
         usual_fuel_type,
-        round(
-            cardinality(array_positions(previous_fuel_types, usual_fuel_type))::numeric
-            / nullif(fuel_type_samples, 0), 3
-        ) as usual_fuel_type_share,
+        usual_fuel_type_share,
         fuel_type_samples,
         load_id,
-        derivation
+        '{{ fingerprint }}'::text as derivation
     from with_rolling
 
 )

@@ -140,7 +140,8 @@ measured as (
         *,
         {{ number_or_null('litres_number', 12, 3) }} as litres,
         {{ number_or_null('amount_number', 14, 2) }} as amount_kes,
-        {{ number_or_null('odometer_number', 12, 1) }} as odometer_km
+        -- No odometer shows ten million km; a phone number typed in its place would.
+        {{ number_or_null('odometer_number', 8, 1) }}::numeric(12, 1) as odometer_km
     from parsed
     limit all offset 0
 

@@ -25,11 +25,13 @@ anomaly_rules as (
 
 price_caps as (
 
+    -- As instants, worked out once: every fill is compared with all prices of its fuel.
     select
         fuel_type,
         max_price_kes_per_litre,
-        valid_from,
-        lead(valid_from, 1, 'infinity') over (partition by fuel_type order by valid_from) as valid_until
+        valid_from::timestamp at time zone 'Africa/Nairobi' as valid_from,
+        lead(valid_from::timestamp at time zone 'Africa/Nairobi', 1, 'infinity')
+            over (partition by fuel_type order by valid_from) as valid_until
     from {{ ref('fuel_price_caps') }}
 
 ),
@@ -59,8 +61,8 @@ fills as (
     left join price_caps
         on
             fill_intervals.fuel_type = price_caps.fuel_type
-            and fill_intervals.filled_at >= price_caps.valid_from::timestamp at time zone 'Africa/Nairobi'
-            and fill_intervals.filled_at < price_caps.valid_until::timestamp at time zone 'Africa/Nairobi'
+            and fill_intervals.filled_at >= price_caps.valid_from
+            and fill_intervals.filled_at < price_caps.valid_until
     where fill_intervals.exclusion_reason is distinct from 'not_live'
 
 ),
@@ -357,12 +359,13 @@ final as (
         findings.kes_at_risk,
         findings.explanation
     from findings
-    -- `offset 0`: a probe for each finding, not a join with all records.
+    -- `offset 0`: a probe for each finding, not a join with all records. Naming the rule makes the probe wait
+    -- for the finding.
     cross join lateral (
         select of_finding.department
         from {{ ref('records') }} as of_finding
         where
-            of_finding.id = findings.id
+            of_finding.id = findings.id and findings.rule is not null
             and of_finding.deleted_at is null and of_finding.absent_since is null
         offset 0
     ) as records

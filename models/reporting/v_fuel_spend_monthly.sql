@@ -51,8 +51,8 @@ select
     coalesce(sum(litres), 0)::numeric(18, 3) as litres,
     coalesce(sum(amount_kes), 0)::numeric(18, 2) as amount_kes,
     round(sum(priced_amount_kes) / nullif(sum(priced_litres), 0), 4)::numeric(24, 4)
-        as average_price_per_litre_kes,
+    as average_price_per_litre_kes,
     coalesce(sum(km), 0)::numeric(18, 1) as km,
     round(sum(km) / nullif(sum(litres_for_km), 0), 3)::numeric(24, 3) as km_per_litre
 from vehicle_months
-group by month, department, cost_centre, assigned_city, fuel_type
+group by 1, 2, 3, 4, 5

@@ -49,7 +49,7 @@ last_load as (
     select
         max(load_times.loaded_at) as finished_at,
         max(load_times.loaded_at) filter (where load_times.loaded_at <= last_build.started_at)
-            as built_finished_at
+        as built_finished_at
     from load_times
     cross join last_build
 

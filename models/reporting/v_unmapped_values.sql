@@ -35,11 +35,12 @@ spellings_with_fills as (
             max(coalesce(fills.filled_at, fills.created_at)) as last_seen,
             coalesce(sum(fills.amount_kes), 0) as amount_kes
         from unmapped_spellings
-        cross join lateral (
-            select * from {{ ref('records') }} as records
-            where records.{{ field }}_raw = unmapped_spellings.spelling
-            offset 0
-        ) as fills
+        cross join
+            lateral (
+                select * from {{ ref('records') }} as records
+                where records.{{ field }}_raw = unmapped_spellings.spelling
+                limit all  -- a probe for each spelling, not one join
+            ) as fills
         where
             unmapped_spellings.field = '{{ field }}'
             and fills.deleted_at is null

@@ -151,7 +151,11 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         if reason is None:
             assert distance is not None
             sample = distance, distance / litres
-            samples = [one for one in past[-limits["baseline_fills"] :] if one]
+            # Counted fills come in blocks; a baseline is of the fills before the block that this one is in.
+            block, size = len(past), limits["baseline_block_fills"]
+            if block >= size:
+                block -= block % size
+            samples = [one for one in past[max(block - limits["baseline_fills"], 0) : block] if one]
             if (
                 len(samples) >= limits["missed_fill_min_intervals"]
                 and distance >= limits["missed_fill_min_times_usual_distance"] * median(d for d, _ in samples)
