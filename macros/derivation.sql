@@ -24,13 +24,14 @@
     What makes rows of `relation` stale, found through its indexes without looking at its rows: a dictionary of
 
     * max_load_id: its own newest load; rows of later loads have not been derived yet. None when it is empty.
-    * code_changed: whether a row carries another fingerprint than `fingerprint`.
+    * all_rows: whether a row carries another fingerprint than `fingerprint`, or `source`, what the table is derived
+      from, has gone back behind it (its backup was restored): numbers of loads are then given out a second time.
     * spellings: by raw column, the spellings for which the function now gives another value than a row has stored.
 
-    `canonical` maps each raw column to (canonical column, SQL function). Needed indexes: (load_id), (derivation) and
-    (raw column, canonical column). Costs a few index probes for each distinct spelling.
+    `canonical` maps each raw column to (canonical column, SQL function). Needed indexes: (load_id), also of `source`,
+    (derivation) and (raw column, canonical column). Costs a few index probes for each distinct spelling.
 -#}
-{% macro staleness(relation, fingerprint, canonical) -%}
+{% macro staleness(relation, source, fingerprint, canonical) -%}
     {%- set query -%}
         with recursive
         {%- for raw_column, (canonical_column, function_name) in canonical.items() %}
@@ -65,35 +66,54 @@
         ),
         {%- endfor %}
 
-        code_changed as (
+        all_rows as (
             select
                 exists (select from {{ relation }} where derivation < '{{ fingerprint }}')
-                or exists (select from {{ relation }} where derivation > '{{ fingerprint }}') as code_changed
+                or exists (select from {{ relation }} where derivation > '{{ fingerprint }}')
+                or {{ has_gone_back(relation, source) }} as all_rows
         )
 
         select 'max_load_id' as reason, max(load_id)::text as value from {{ relation }}
         union all
-        select 'code_changed', code_changed::text from code_changed where code_changed
+        select 'all_rows', all_rows::text from all_rows where all_rows
         {%- for raw_column in canonical %}
         union all
         select '{{ raw_column }}', spelling from {{ raw_column }}_stale
         {%- endfor %}
     {%- endset -%}
 
-    {%- set found = {'max_load_id': none, 'code_changed': false, 'spellings': {}} -%}
+    {%- set found = {'max_load_id': none, 'all_rows': false, 'spellings': {}} -%}
     {%- for raw_column in canonical -%}
         {%- do found['spellings'].update({raw_column: []}) -%}
     {%- endfor -%}
     {%- for row in run_query(query) -%}
         {%- if row['reason'] == 'max_load_id' -%}
             {%- do found.update({'max_load_id': row['value']}) -%}
-        {%- elif row['reason'] == 'code_changed' -%}
-            {%- do found.update({'code_changed': true}) -%}
+        {%- elif row['reason'] == 'all_rows' -%}
+            {%- do found.update({'all_rows': true}) -%}
         {%- else -%}
             {%- do found['spellings'][row['reason']].append(row['value']) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(found) }}
+{%- endmacro %}
+
+
+{#- The SQL condition that `source` has gone back behind `relation`, which is derived from it: two index probes. -#}
+{% macro has_gone_back(relation, source) -%}
+    (select max(load_id) from {{ relation }}) > (select max(load_id) from {{ source }})
+{%- endmacro %}
+
+
+{#-
+    Pre-hook of a table derived from `source`: if that has gone back, the rows it no longer has are deleted. Their new
+    state is then derived in the same transaction, see `staleness`. Otherwise nothing but two index probes.
+-#}
+{% macro delete_what_went_back(source) -%}
+    {%- if is_incremental() and run_query('select ' ~ has_gone_back(this, source)).columns[0].values()[0] -%}
+        delete from {{ this }} as present
+        where not exists (select from {{ source }} as latest where latest.id = present.id)
+    {%- endif -%}
 {%- endmacro %}
 
 

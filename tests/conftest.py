@@ -88,10 +88,14 @@ def make_database() -> Iterator[Callable[[servers.Postgres], Database]]:
 
 
 @pytest.fixture
-def database(pg_server: servers.Postgres) -> Iterator[Database]:
-    """A fresh, empty database for one test."""
-    with fresh_database(pg_server) as db:
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh, empty database for one test: on `pg_server`, or on the server an indirect parameter names."""
+    with fresh_database(request.getfixturevalue(getattr(request, "param", "pg_server"))) as db:
         yield db
+
+
+# For a test that uses `database`: runs it on the newest and on the oldest PostgreSQL that is supported.
+NEWEST_AND_OLDEST = pytest.mark.parametrize("database", ["pg_server", "pg15_server"], indirect=True)
 
 
 @dataclass(frozen=True)

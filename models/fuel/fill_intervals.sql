@@ -5,6 +5,7 @@
         unique_key='id',
         full_refresh=false,
         on_schema_change='append_new_columns',
+        pre_hook='{{ delete_what_went_back(ref("records")) }}',
         post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
             {'columns': ['filled_at']},
@@ -20,7 +21,7 @@
 {%- set fingerprint = fill_intervals_fingerprint() %}
 {%- set canonical = {'fuel_type_raw': ('fuel_type', function('canon_fuel_type'))} %}
 {#- Which rows are stale is asked first, so that the planner sees plain values and uses its indexes. #}
-{%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale = staleness(this, ref('records'), fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
 {#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no
@@ -45,7 +46,7 @@
         duplicate_of_id
 {%- endset %}
 
-{% if stale.get('max_load_id') and not stale.code_changed -%}
+{% if stale.get('max_load_id') and not stale.all_rows -%}
 with changed_ids as (
 
     select id from {{ ref('records') }} where load_id > {{ stale.max_load_id }}

@@ -5,6 +5,7 @@
         unique_key='id',
         full_refresh=false,
         on_schema_change='append_new_columns',
+        pre_hook='{{ delete_what_went_back(source("fuel", "records_raw")) }}',
         post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
             {'columns': ['load_id']},
@@ -23,7 +24,7 @@
     'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
 } %}
 {#- Which rows are stale is asked first: the planner then sees plain values. -#}
-{%- set stale = staleness(this, fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale = staleness(this, source('fuel', 'records_raw'), fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 
 with raw_records as (
@@ -36,7 +37,7 @@ with raw_records as (
 stale_records as not materialized (
 
     select * from raw_records
-    {%- if stale.get('max_load_id') and not stale.code_changed %}
+    {%- if stale.get('max_load_id') and not stale.all_rows %}
     where load_id > {{ stale.max_load_id }}
     {%- if stale_spellings %}
     union all

@@ -18,26 +18,19 @@ tracker_devices as (
 
 ),
 
-live_fills as (
-
-    select * from records
-    where deleted_at is null and absent_since is null
-
-),
-
 final as (
 
-    -- Between two steps of a build a new fill has no interval yet: it shows without one.
+    -- Every figure comes from one table: a query during a build sees all of them from before or from after.
     select
-        live_fills.id,
-        live_fills.plate,
-        live_fills.filled_at,
-        live_fills.department,
+        fill_intervals.id,
+        fill_intervals.plate,
+        fill_intervals.filled_at,
+        records.department,
         tracker_devices.cost_centre,
-        live_fills.fuel_type,
-        live_fills.litres,
-        live_fills.amount_kes,
-        live_fills.odometer_km,
+        fill_intervals.fuel_type,
+        fill_intervals.litres,
+        fill_intervals.amount_kes,
+        fill_intervals.odometer_km,
         fill_intervals.previous_odometer_km,
         fill_intervals.distance_km,
         fill_intervals.days_since_previous,
@@ -48,14 +41,12 @@ final as (
         fill_intervals.kes_per_km,
         fill_intervals.rolling_km_per_litre,
         fill_intervals.rolling_intervals,
-        coalesce(fill_intervals.is_valid, false) as is_valid,
-        case
-            when fill_intervals.id is null then 'not_built_yet'
-            else fill_intervals.exclusion_reason
-        end as exclusion_reason
-    from live_fills
-    left join fill_intervals on live_fills.id = fill_intervals.id
-    left join tracker_devices on live_fills.plate = tracker_devices.plate
+        fill_intervals.is_valid,
+        fill_intervals.exclusion_reason
+    from fill_intervals
+    left join records on fill_intervals.id = records.id
+    left join tracker_devices on fill_intervals.plate = tracker_devices.plate
+    where fill_intervals.exclusion_reason is distinct from 'not_live'
 
 )
 

@@ -168,6 +168,8 @@ def test_the_fingerprint_covers_every_macro_of_the_model(database: Database, tmp
     about_which_rows = {
         "records_fingerprint",
         "staleness",
+        "has_gone_back",
+        "delete_what_went_back",
         "stale_spellings_condition",
         "analyze_if_much_changed",
     }

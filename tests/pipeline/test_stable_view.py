@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Database
+from tests.conftest import NEWEST_AND_OLDEST, ROOT, Database
 from tests.pipeline.warehouse import InProcess
 
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
@@ -171,6 +172,7 @@ def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> N
     assert small.query(f"select has_table_privilege('{reader}', 'app.v', 'select')") == [(True,)]
 
 
+@NEWEST_AND_OLDEST
 def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) -> None:
     reader, owner = roles
     assert (
@@ -208,7 +210,7 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
     said = small.run("select b::varchar(9) as b from app.source_rows", {"b": "varchar(9)"})
     assert "app.above" in said
     assert "app.further" in said
-    assert 'column "a" does not exist' in said
+    assert re.search(r'column ("a"|v[.]a) does not exist', said)
     assert small.state() == before
 
     # Something that is no view: refused, named, nothing changed.
