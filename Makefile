@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo psql test lint pytest docs lock clean
+.PHONY: help demo psql test lint pytest docs bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,6 +46,9 @@ pytest: $(VENV)/.installed ## The tests alone
 docs: $(VENV)/.installed ## The documentation site as one file, target/site/index.html; needs no database
 	@$(BIN)/python -m demo.site target/site
 
+bench: $(VENV)/.installed ## Where the time goes, as ratios measured in one run (BENCH_N=100000 fills)
+	@$(BIN)/python -m bench
+
 lock: ## Rewrite the lock files from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header \
 		--python-version 3.10 pyproject.toml -o requirements.lock
@@ -53,4 +56,4 @@ lock: ## Rewrite the lock files from pyproject.toml (needs uv)
 		--python-version 3.10 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove what the commands made (not .venv)
-	rm -rf target logs .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf target logs .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
