@@ -63,7 +63,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
 
     # The code: another field map, another normaliser, a new column. Every row, in place.
     house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
-    house.edit("models/fuel/records.sql", "'odometer_number', 12, 1", "'(odometer_number + 0.5)', 12, 1")
+    house.edit("models/fuel/records.sql", "'odometer_number', 8, 1", "'(odometer_number + 0.5)', 8, 1")
     house.edit(
         "models/fuel/records.sql",
         "    '{{ fingerprint }}'::text",

@@ -144,7 +144,7 @@ def test_readers_notice_nothing_of_ten_builds(database: Database, tmp_path: Path
         house.edit("seeds/department_aliases.csv", "acounts,Accounts", "acounts,Sales")
 
     def normaliser_edit_and_new_column() -> None:
-        house.edit("models/fuel/records.sql", "'odometer_number', 12, 1", "'(odometer_number + 1)', 12, 1")
+        house.edit("models/fuel/records.sql", "'odometer_number', 8, 1", "'(odometer_number + 1)', 8, 1")
         house.edit(
             "models/fuel/records.sql",
             "    '{{ fingerprint }}'::text",

@@ -54,7 +54,9 @@ def test_the_page_gives_a_column_its_new_type(database: Database, tmp_path: Path
     before = house.query(fills)
 
     # Step 1.
-    house.edit("models/fuel/records.sql", "'odometer_number', 12, 1", "'odometer_number', 14, 1")
+    house.edit(
+        "models/fuel/records.sql", "}}::numeric(12, 1) as odometer_km", "}}::numeric(14, 1) as odometer_km"
+    )
     for yml in (
         "fuel/records",
         "fuel/fill_intervals",
