@@ -8,6 +8,7 @@
         pre_hook='{{ delete_what_went_back(ref("records")) }}',
         post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
+            {'columns': ['plate', 'filled_at']},
             {'columns': ['filled_at']},
             {'columns': ['load_id']},
             {'columns': ['derivation']},

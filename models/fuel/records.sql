@@ -24,7 +24,8 @@
     'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
 } %}
 {#- Which rows are stale is asked first: the planner then sees plain values. -#}
-{%- set stale = staleness(this, source('fuel', 'records_raw'), fingerprint, canonical) if is_incremental() else {} %}
+{%- set landing = source('fuel', 'records_raw') %}
+{%- set stale = staleness(this, landing, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 
 with raw_records as (
