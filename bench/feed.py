@@ -23,9 +23,9 @@ def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def records(count: int, seed: int = 1, *, first_id: int = 1) -> Iterator[dict[str, Any]]:
+def records(count: int) -> Iterator[dict[str, Any]]:
     """`count` fills, in order of time, each vehicle driving and writing its own way."""
-    rng = random.Random(seed)
+    rng = random.Random(1)
     vehicles = max(count // 200, 1)
     step = timedelta(days=425) / max(count, 1)
     fleet = [
@@ -56,7 +56,7 @@ def records(count: int, seed: int = 1, *, first_id: int = 1) -> Iterator[dict[st
             department = RARE_DEPARTMENT
         stamp = _iso(filled + timedelta(minutes=3))
         yield {
-            "id": first_id + n,
+            "id": 1 + n,
             "car": plate if style < 5 else plate.replace(" ", "") if style < 7 else plate.lower(),
             "driver": f"Driver {vehicle['odometer'] % 900}",
             "department": department,
