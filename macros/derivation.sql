@@ -142,7 +142,8 @@ end
 {%- endmacro %}
 
 
-{#- A number as numeric(precision, scale); null where it does not fit. -#}
+{#- A number as numeric(precision, scale), rounded; null where it does not fit. -#}
 {% macro number_or_null(value, precision, scale) -%}
-case when abs(round({{ value }}, {{ scale }})) < 1e{{ precision - scale }} then round({{ value }}, {{ scale }}) end::numeric({{ precision }}, {{ scale }})
+{#- What is half a unit of the last place below the limit is rounded up to it. -#}
+case when abs({{ value }}) < {{ '9' * (precision - scale) }}.{{ '9' * scale }}5 then {{ value }} end::numeric({{ precision }}, {{ scale }})
 {%- endmacro %}

@@ -1,14 +1,14 @@
 {#-
     Overrides dbt's own: with a contract dbt creates the table empty and inserts into it, which PostgreSQL cannot do in
     parallel and which maintains the primary key row by row. Here the contract's types are cast to, and its constraints
-    are added once the rows are there. JIT is off: compiling these long expressions takes seconds, even for one row.
+    are added once the rows are there.
 -#}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
     {%- if temporary or not config.get('contract').enforced -%}
-        {{ return('set local jit = off;\n' ~ dbt.postgres__create_table_as(temporary, relation, sql)) }}
+        {{ return(settings_of_long_statements() ~ dbt.postgres__create_table_as(temporary, relation, sql)) }}
     {%- endif -%}
     {{ get_assert_columns_equivalent(sql) }}
-    set local jit = off;
+    {{ settings_of_long_statements() }}
     create table {{ relation }} as
     select
         {%- for column in model['columns'].values() %}
@@ -37,3 +37,13 @@
     alter table {{ relation }} {{ actions | join(', ') }};
     {%- endif %}
 {%- endmacro %}
+
+
+{#-
+    JIT is off: compiling these long expressions takes seconds, even for one row. What a first build sorts and hashes
+    should not go through files, and a hash join that stays in memory keeps the rows in their order, the order of time.
+-#}
+{% macro settings_of_long_statements() -%}
+    set local jit = off;
+    select set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')), {{ 64 * 1024 * 1024 }}) || 'B', true);
+{% endmacro %}

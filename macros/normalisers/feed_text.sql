@@ -1,10 +1,15 @@
 {#- Objects and arrays are no text. What is longer than 500 characters was not typed into a form field: cut, a
-    value always fits an index entry. -#}
+    value always fits an index entry. Nearly every value begins with a letter or a digit: that alone says that it is
+    text (objects and arrays begin with a bracket) and that something can be seen of it. -#}
 {% macro feed_text(column) -%}
     coalesce(
         {%- for key in var('feed_fields')[column] %}
         {%- set literal = "'" ~ key | replace("'", "''") ~ "'" %}
         case
+            when
+                (raw ->> {{ literal }}) collate "C" between '!' and 'Z~'
+                or (raw ->> {{ literal }}) collate "C" between 'a' and 'z~'
+                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\v')
             when
                 jsonb_typeof(raw -> {{ literal }}) in ('string', 'number', 'boolean')
                 and left(raw ->> {{ literal }}, 500) collate "C" ~ '{{ visible_character() }}'

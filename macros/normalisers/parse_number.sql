@@ -1,13 +1,17 @@
-{#- Plain digits first, without a regular expression: that is what an export mostly holds. Then one shape after
-    another, each between the same currency words and units. No sub-select, so that fuel.parse_number inlines.
+{#- Plain digits first, then the usual ways of writing (45.5L, KES 8,190, 182,440 km): small regular expressions without
+    captures, which decide nothing that the general way would decide otherwise. It tries one shape after another, each
+    between the same currency words and units. No sub-select, so that fuel.parse_number inlines.
     From a billion on nothing is a reading: null, so that no cast to a column's precision overflows. -#}
 {% macro parse_number(value) -%}
     case
         when
-            length({{ value }}) <= 9
-            and translate({{ value }}, '0123456789', '') in ('', '.')
-            and {{ value }} not in ('', '.')
+            length({{ value }}) <= 9 and {{ value }} collate "C" ~ '^[0-9]+[.]?[0-9]*$'
             then cast({{ value }} as numeric)
+        when
+            length({{ value }}) <= 20
+            and {{ value }} collate "C"
+            ~ '^(?:K(?:ES|SH|sh) ?)?(?:[0-9]{1,6}|[1-9][0-9]{0,2},[0-9]{3})(?:[.][0-9]+)?(?: ?(?:[Ll]|km))?$'
+            then cast(translate({{ value }}, ', KESHshLlkm', '') as numeric)
         when length({{ value }}) <= 100
             then
                 nullif(nullif(

@@ -27,6 +27,7 @@
 {%- set landing = source('fuel', 'records_raw') %}
 {%- set stale = staleness(this, landing, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
+{%- set parse_timestamp_function = function('parse_timestamp') %}
 
 with raw_records as (
 
@@ -51,7 +52,7 @@ stale_records as not materialized (
 
 ),
 
--- People type the same few spellings again and again: each is looked up once. `limit all offset 0` keeps the
+-- People type the same few spellings again and again: each is looked up once. `limit all` keeps the
 -- planner from merging the steps, which would evaluate an expression each time it is used.
 -- What is indexed is cut to what an index entry holds.
 plates as materialized (
@@ -75,7 +76,7 @@ departments as materialized (
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as department_raw
         from (select distinct {{ feed_text('department') }} as typed from stale_records) as spellings
-        limit all offset 0
+        limit all
     ) as masked
 
 ),
@@ -91,7 +92,7 @@ fuel_types as materialized (
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as fuel_type_raw
         from (select distinct {{ feed_text('fuel_type') }} as typed from stale_records) as spellings
-        limit all offset 0
+        limit all
     ) as masked
 
 ),
@@ -115,7 +116,7 @@ field_texts as (
         {{ feed_text('updated_at') }} as updated_at_text,
         {{ feed_text('deleted_at') }} as deleted_at_text
     from stale_records
-    limit all offset 0
+    limit all
 
 ),
 
@@ -126,12 +127,11 @@ parsed as (
         {{ parse_number('litres_text') }} as litres_number,
         {{ parse_number('amount_text') }} as amount_number,
         {{ parse_number('odometer_text') }} as odometer_number,
-        {{ parse_timestamp('filled_at_text') }} as filled_at,
-        {{ parse_timestamp('created_at_text') }} as created_at,
-        {{ parse_timestamp('updated_at_text') }} as updated_at,
-        {{ parse_timestamp('deleted_at_text') }} as deleted_at
+        {{ parse_timestamp('filled_at_text', parse_timestamp_function ~ '(filled_at_text)') }} as filled_at,
+        {{ parse_timestamp('created_at_text', parse_timestamp_function ~ '(created_at_text)') }} as created_at,
+        {{ parse_timestamp('deleted_at_text', parse_timestamp_function ~ '(deleted_at_text)') }} as deleted_at
     from field_texts
-    limit all offset 0
+    limit all
 
 ),
 
@@ -139,39 +139,55 @@ measured as (
 
     select
         *,
+        {{ without_phone_numbers('driver_text') }} as driver,
         {{ number_or_null('litres_number', 12, 3) }} as litres,
         {{ number_or_null('amount_number', 14, 2) }} as amount_kes,
         -- No odometer shows ten million km; a phone number typed in its place would.
-        {{ number_or_null('odometer_number', 8, 1) }}::numeric(12, 1) as odometer_km
+        {{ number_or_null('odometer_number', 8, 1) }}::numeric(12, 1) as odometer_km,
+        -- Most records were never edited.
+        case
+            when updated_at_text = created_at_text then created_at
+            else {{ parse_timestamp('updated_at_text', parse_timestamp_function ~ '(updated_at_text)') }}
+        end as updated_at
     from parsed
-    limit all offset 0
+    limit all
+
+),
+
+priced as (
+
+    select
+        *,
+        case
+            when litres > 0 then {{ number_or_null('amount_kes / litres', 14, 4) }}
+        end as price_per_litre_kes
+    from measured
+    limit all
 
 )
 
 select
-    measured.id,
+    priced.id,
     plates.car,
     plates.plate,
-    {{ without_phone_numbers('measured.driver_text') }} as driver,
+    priced.driver,
     departments.department_raw,
     departments.department,
     fuel_types.fuel_type_raw,
     fuel_types.fuel_type,
-    measured.litres,
-    measured.amount_kes,
-    case
-        when measured.litres > 0 then {{ number_or_null('measured.amount_kes / measured.litres', 14, 4) }}
-    end as price_per_litre_kes,
-    measured.odometer_km,
-    measured.filled_at,
-    measured.created_at,
-    measured.updated_at,
-    measured.deleted_at,
-    measured.absent_since,
-    measured.load_id,
-    measured.loaded_at,
+    priced.litres,
+    priced.amount_kes,
+    priced.price_per_litre_kes,
+    priced.odometer_km,
+    priced.filled_at,
+    priced.created_at,
+    priced.updated_at,
+    priced.deleted_at,
+    priced.absent_since,
+    priced.load_id,
+    priced.loaded_at,
     '{{ fingerprint }}'::text as derivation
-from measured
-left join plates on measured.car_text = plates.typed
-left join departments on measured.department_text = departments.typed
-left join fuel_types on measured.fuel_type_text = fuel_types.typed
+from priced
+left join plates on priced.car_text = plates.typed
+left join departments on priced.department_text = departments.typed
+left join fuel_types on priced.fuel_type_text = fuel_types.typed
