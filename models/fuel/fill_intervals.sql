@@ -24,6 +24,15 @@
 {#- Which rows are stale is asked first, so that the planner sees plain values and uses its indexes. #}
 {%- set stale = staleness(this, ref('records'), fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
+{#- What is summed up per vehicle and month. -#}
+{%- set month_sums = {
+    'litres': 'litres',
+    'amount_kes': 'amount_kes',
+    'priced_litres': 'case when amount_kes is not null then litres end',
+    'priced_amount_kes': 'case when litres is not null then amount_kes end',
+    'km': 'case when is_valid then distance_km end',
+    'km_litres': 'case when is_valid then litres_of_interval end',
+} %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
 {#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no
     statistics, and a nested loop over a million of them never ends. `order by` in a step keeps PostgreSQL
@@ -34,6 +43,7 @@
 {%- set carried %}id,
         plate,
         filled_at,
+        department_raw,
         fuel_type_raw,
         fuel_type,
         litres,
@@ -100,6 +110,7 @@ fills as (
         id,
         plate,
         filled_at,
+        department_raw,
         fuel_type_raw,
         fuel_type,
         litres,
@@ -652,6 +663,31 @@ with_rolling as (
 
 ),
 
+with_months as (
+
+    -- What the monthly report adds up is kept on the first fill of a vehicle's month.
+    select
+        {% for name, value in month_sums.items() %}
+            sum({{ value }}) over vehicle_month as month_{{ name }},
+        {% endfor %}
+        count(*) over vehicle_month as month_fills,
+        coalesce(exclusion_reason, '') <> 'not_live' and row_number() over vehicle_month = 1 as starts_month,
+        with_rolling.*
+    from with_rolling
+    window vehicle_month as (
+        partition by
+            plate,
+            coalesce(exclusion_reason, '') <> 'not_live',
+            date_trunc('month', filled_at at time zone 'Africa/Nairobi'),
+            department_raw,
+            fuel_type,
+            case when plate is null then id end
+        {{ order_of_fills }}
+        rows between unbounded preceding and unbounded following
+    )
+
+),
+
 final as (
 
     select
@@ -659,6 +695,8 @@ final as (
         plate,
         filled_at,
         date_trunc('week', filled_at at time zone 'Africa/Nairobi')::date as filled_week,
+        date_trunc('month', filled_at at time zone 'Africa/Nairobi')::date as filled_month,
+        department_raw,
         fuel_type_raw,
         fuel_type,
         litres,
@@ -694,9 +732,13 @@ final as (
         usual_fuel_type,
         usual_fuel_type_share,
         fuel_type_samples,
+        case when starts_month then month_fills end as month_fills,
+        {% for name in month_sums %}
+            case when starts_month then month_{{ name }} end as month_{{ name }},
+        {% endfor %}
         load_id,
         '{{ fingerprint }}'::text as derivation
-    from with_rolling
+    from with_months
 
 )
 

@@ -27,7 +27,7 @@
 {%- set landing = source('fuel', 'records_raw') %}
 {%- set stale = staleness(this, landing, fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
-{%- set parse_timestamp_function = function('parse_timestamp') %}
+{%- set timestamp_parser = function('parse_timestamp') %}
 
 with raw_records as (
 
@@ -127,9 +127,9 @@ parsed as (
         {{ parse_number('litres_text') }} as litres_number,
         {{ parse_number('amount_text') }} as amount_number,
         {{ parse_number('odometer_text') }} as odometer_number,
-        {{ parse_timestamp('filled_at_text', parse_timestamp_function ~ '(filled_at_text)') }} as filled_at,
-        {{ parse_timestamp('created_at_text', parse_timestamp_function ~ '(created_at_text)') }} as created_at,
-        {{ parse_timestamp('deleted_at_text', parse_timestamp_function ~ '(deleted_at_text)') }} as deleted_at
+        {{ parse_timestamp('filled_at_text', timestamp_parser ~ '(filled_at_text)') }} as filled_at,
+        {{ parse_timestamp('created_at_text', timestamp_parser ~ '(created_at_text)') }} as created_at,
+        {{ parse_timestamp('deleted_at_text', timestamp_parser ~ '(deleted_at_text)') }} as deleted_at
     from field_texts
     limit all
 
@@ -147,7 +147,7 @@ measured as (
         -- Most records were never edited.
         case
             when updated_at_text = created_at_text then created_at
-            else {{ parse_timestamp('updated_at_text', parse_timestamp_function ~ '(updated_at_text)') }}
+            else {{ parse_timestamp('updated_at_text', timestamp_parser ~ '(updated_at_text)') }}
         end as updated_at
     from parsed
     limit all
