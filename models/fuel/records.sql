@@ -53,7 +53,17 @@ stale_records as not materialized (
 ),
 
 -- People type the same few spellings again and again: each is looked up once. `limit all` keeps the
--- planner from merging the steps, which would evaluate an expression each time it is used.
+-- planner from merging the steps: it would evaluate an expression each time it is used, and expect as many
+-- spellings as there are records, and sort them.
+{%- for field in ['car', 'department', 'fuel_type'] %}
+    {{ field }}_texts as (
+
+        select {{ feed_text(field) }} as typed
+        from stale_records
+        limit all
+
+    ),
+{% endfor %}
 -- What is indexed is cut to what an index entry holds.
 plates as materialized (
 
@@ -61,7 +71,7 @@ plates as materialized (
         typed,
         {{ without_phone_numbers('typed') }} as car,
         {{ function('norm_plate') }}({{ without_phone_numbers('typed') }}) as plate
-    from (select distinct {{ feed_text('car') }} as typed from stale_records) as spellings
+    from (select distinct typed from car_texts) as spellings
 
 ),
 
@@ -75,7 +85,7 @@ departments as materialized (
         select
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as department_raw
-        from (select distinct {{ feed_text('department') }} as typed from stale_records) as spellings
+        from (select distinct typed from department_texts) as spellings
         limit all
     ) as masked
 
@@ -91,7 +101,7 @@ fuel_types as materialized (
         select
             typed,
             left({{ without_phone_numbers('typed') }}, 200) as fuel_type_raw
-        from (select distinct {{ feed_text('fuel_type') }} as typed from stale_records) as spellings
+        from (select distinct typed from fuel_type_texts) as spellings
         limit all
     ) as masked
 
