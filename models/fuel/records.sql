@@ -29,14 +29,15 @@
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set timestamp_parser = function('parse_timestamp') %}
 
-with raw_records as (
+with raw_records as not materialized (
 
     select * from {{ source('fuel', 'records_raw') }}
 
 ),
 
--- Read again for the distinct spellings: better than a copy of all raw rows on disk.
-stale_records as not materialized (
+-- Read again for the distinct spellings: better than a copy of all raw rows on disk. The few rows of some
+-- spellings are looked up once.
+stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows else 'not materialized' }} (
 
     select * from raw_records
     {%- if stale.get('max_load_id') and not stale.all_rows %}
