@@ -498,10 +498,10 @@ with_medians as (
 
     select
         with_samples.*,
-        case when starts_block then round((
+        case when starts_block then (
             select value from unnest(sample_litres) as value
             order by value desc limit 1 offset 1
-        )::numeric, 3) end as block_max_litres,
+        ) end as block_most_litres,
         case when starts_block then (
             select
                 percentile_cont(0.5) within group (
@@ -530,6 +530,7 @@ with_deviations as (
 
     select
         with_medians.*,
+        round(block_most_litres::numeric, 3) as block_max_litres,
         case when starts_block then round((
             select
                 percentile_cont(0.5) within group (
@@ -541,14 +542,18 @@ with_deviations as (
             cardinality(array_positions(sample_fuel_types, block_fuel_type))::numeric
             / cardinality(sample_fuel_types), 3
         ) end as block_fuel_type_share,
-        -- Larger intervals than the largest fill hold several.
+        -- Who often burns more than the largest fills hold does not fill up. An interval of more litres holds
+        -- several fills.
         case when starts_block then (
             select
-                percentile_cont({{ economy.full_tank_share_of_intervals }}) within group (
-                    order by km
-                ) / block_km_per_litre <= block_max_litres * {{ economy.full_tank_max_times_usual_maximum }}
+                avg(
+                    (
+                        km / block_km_per_litre
+                        > block_most_litres * {{ economy.partial_fills_times_usual_max }}
+                    )::int
+                ) <= {{ economy.partial_fills_max_share }}
             from unnest(sample_distances_km, sample_km_per_litre) as sample (km, km_per_litre)
-            where km / km_per_litre <= block_max_litres
+            where km / km_per_litre <= block_most_litres
         ) end as block_fills_up,
         case when starts_block then coalesce(cardinality(sample_litres), 0) end as block_litres_samples,
         case when starts_block then coalesce(cardinality(sample_km_per_litre), 0) end
@@ -702,7 +707,9 @@ with_unexplained as (
                     and litres < tank_level - full_level_before
                     then litres
                 when is_valid then tank_level - full_level_before
-                when exclusion_reason = 'topup_merged' and starts_interval and not has_implausible_litres
+                when
+                    exclusion_reason = 'topup_merged' and starts_interval
+                    and litres > 0 and not has_implausible_litres
                     then tank_level + litres - distance_km / usual_km_per_litre - full_level
             end, '-infinity'
         ) as unexplained_litres

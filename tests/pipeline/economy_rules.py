@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from math import ceil, inf
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -210,13 +210,11 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
 def _fills_up(
     samples: list[tuple[float, float]], usual: float, usual_max: float | None, limits: dict[str, Any]
 ) -> bool:
-    far = sorted(km for km, economy in samples if usual_max and km / economy <= usual_max)
-    if not far or usual_max is None:
+    if usual_max is None:
         return False
-    place = limits["full_tank_share_of_intervals"] * (len(far) - 1)
-    shorter, longer = far[int(place)], far[ceil(place)]
-    usual_far = shorter + (place - int(place)) * (longer - shorter)
-    return usual_far / usual <= usual_max * limits["full_tank_max_times_usual_maximum"]
+    limit = usual_max * limits["partial_fills_times_usual_max"]
+    too_far = [km / usual > limit for km, economy in samples if km / economy <= usual_max]
+    return bool(too_far) and sum(too_far) <= limits["partial_fills_max_share"] * len(too_far)
 
 
 def _room(rooms: list[tuple[float, float]]) -> float:
