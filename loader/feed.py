@@ -17,6 +17,7 @@ from loader.bucket import RefusedObject
 
 NAIROBI = timezone(timedelta(hours=3))
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
+MICROSECOND = timedelta(microseconds=1)
 LONG_AGO = -(2**62)  # stands for no time at all where times are compared
 MAX_ID_BYTES = 1000
 MAX_DEPTH = 500  # far below what Python's and PostgreSQL's stacks bear, far above any record
@@ -117,19 +118,21 @@ class Feed:
         ids: list[str] = []
         stamps: list[int | None] = []
         rejects: list[Reject] = []
-        raws, cut, plain = self.raws, self.cut, self.given_ids is None
+        raws, unusual = self.raws, self.cut if self.given_ids is None else range(len(self.raws))
         decode = msgspec.json.Decoder(Head).decode
         for slot in slots:
             id: Any
             stamp: int | None
             try:
                 head = decode(raws[slot])
-                id = str(head.id) if head.id.__class__ is int else head.id
-                if not id or len(id) > 200 or id.isspace() or slot in cut or not plain:
+                id, updated_at, deleted_at = head.id, head.updated_at, head.deleted_at
+                if id.__class__ is int:
+                    id = str(id)
+                if not id or len(id) > 200 or id.isspace() or slot in unusual:
                     raise msgspec.ValidationError  # to be looked at more closely
-                stamp = None if head.updated_at is None else to_micros(head.updated_at)
-                if head.deleted_at is not None:
-                    stamp = max(stamp or LONG_AGO, to_micros(head.deleted_at))
+                stamp = None if updated_at is None else to_micros(updated_at)
+                if deleted_at is not None:
+                    stamp = max(stamp or LONG_AGO, to_micros(deleted_at))
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 id, stamp, problem = self._read_closely(slot)
                 if problem:
@@ -138,7 +141,10 @@ class Feed:
             found.append(slot)
             ids.append(id)
             stamps.append(stamp)
-        newest: dict[str, int] = {}
+        newest = dict(zip(ids, range(len(ids)), strict=True))
+        if len(newest) == len(ids):
+            return Versions(found, ids, stamps, 0, rejects)
+        newest.clear()
         for n, id in enumerate(ids):
             held = newest.setdefault(id, n)
             if held != n and (stamps[n] or LONG_AGO) >= (stamps[held] or LONG_AGO):
@@ -336,8 +342,7 @@ def _micros(value: Any) -> int | None:
 
 def to_micros(when: datetime) -> int:
     """Microseconds since 2000-01-01 UTC, PostgreSQL's own form of a time; without zone it is Nairobi's."""
-    delta = (when if when.tzinfo else when.replace(tzinfo=NAIROBI)) - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return ((when if when.tzinfo else when.replace(tzinfo=NAIROBI)) - EPOCH) // MICROSECOND
 
 
 def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -217,6 +218,8 @@ class Landing:
 
     def __exit__(self, *exc: object) -> None:
         if self._conn:
+            with suppress(psycopg.Error):  # the server ends a session some time after it was closed
+                self._conn.execute("select pg_advisory_unlock_all()")
             self._conn.close()
 
     def applied(self, keys: Sequence[str]) -> dict[str, str]:
