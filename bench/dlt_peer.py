@@ -10,24 +10,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import dlt
 import pyarrow as pa
-from botocore.config import Config
+from snapshot import body
 
 
 def snapshot(key: str) -> list[dict[str, Any]]:
     """The records of the snapshot in the bucket."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=os.environ["RUSTFS_ENDPOINT"],
-        aws_access_key_id=os.environ["RUSTFS_ACCESS_KEY"],
-        aws_secret_access_key=os.environ["RUSTFS_SECRET_KEY"],
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
-    body = client.get_object(Bucket=os.environ["RUSTFS_BUCKET"], Key=key)["Body"].read()
-    found: list[dict[str, Any]] = json.loads(body)["records"]
+    found: list[dict[str, Any]] = json.loads(body(key))["records"]
     return found
 
 

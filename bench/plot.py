@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 from typing import Protocol
 
@@ -21,7 +22,7 @@ class Measured(Protocol):
 WIDTH, LEFT, STEP, TOP = 900, 400, 26, 64
 
 
-def plot(count: int, rows: list[Measured]) -> str:
+def plot(count: int, rows: Sequence[Measured]) -> str:
     """One line per row that has a bar: ratio / bar, so that left of 1 is within the bar."""
     shown = [(row, row.ratio / row.bar) for row in rows if row.ratio is not None and row.bar]
     height = TOP + STEP * len(shown) + 40

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from loader.feed import Feed, read_record
+from loader.feed import Feed
 from loader.landing import Connection, Landing, Source
 from loader.settings import ConfigurationError
 
@@ -107,11 +107,8 @@ def _adopt(conn: Connection, landing: Landing) -> None:
 
 
 def _records(conn: Connection) -> Feed:
-    feed = Feed()
-    rows: Any = conn.execute("select id::text, raw::text from fuel.records")
-    for position, (id, raw) in enumerate(rows, 1):
-        read_record(feed, position, id, (raw or "null").encode())
-    return feed
+    rows: Any = conn.execute("select id::text, raw::text from fuel.records").fetchall()
+    return Feed([(raw or "null").encode() for _, raw in rows], given_ids=[id for id, _ in rows])
 
 
 def _drop_or_rename(conn: Connection, function: str, name: str) -> None:

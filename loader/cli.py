@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
+from functools import partial
 from hashlib import md5
 from pathlib import Path
 
@@ -54,49 +56,22 @@ def _since(text: str) -> datetime:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        "fuel-loader",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "fuel-loader", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    add = what.add_argument
-    add(
-        "--snapshot",
-        dest="mode",
-        action="store_const",
-        const="snapshot",
-        help=f"the full snapshot, {SNAPSHOT_KEY}",
-    )
-    add(
-        "--changes",
-        dest="mode",
-        action="store_const",
-        const="changes",
-        help=f"the deltas under {CHANGES_PREFIX}",
-    )
-    add("--file", type=Path, metavar="PATH", help="one export on disk, taken as a delta")
-    add(
-        "--adopt",
-        dest="mode",
-        action="store_const",
-        const="adopt",
-        help="take over the trigger-derived schema",
-    )
+    mode = partial(what.add_argument, dest="mode", action="store_const")
+    mode("--snapshot", const="snapshot", help=f"the full snapshot, {SNAPSHOT_KEY}")
+    mode("--changes", const="changes", help=f"the deltas under {CHANGES_PREFIX}")
+    what.add_argument("--file", type=Path, metavar="PATH", help="one export on disk, taken as a delta")
+    mode("--adopt", const="adopt", help="take over the trigger-derived schema")
     add = parser.add_argument
     add("--apply", action="store_true", help="write; without it nothing is written")
-    add(
-        "--since",
-        type=_since,
-        metavar="TIME",
-        help="with --changes: only deltas exported from then on (Nairobi time)",
-    )
-    add(
-        "--accept-shrink",
-        action="store_true",
-        help="with --snapshot: believe it though it lost over 5 %% of the rows",
-    )
+    since = "with --changes: only deltas exported from then on (Nairobi time)"
+    add("--since", type=_since, metavar="TIME", help=since)
+    shrink = "with --snapshot: believe it though it lost over 5 %% of the rows"
+    add("--accept-shrink", action="store_true", help=shrink)
     add("--log-format", choices=("text", "json"), default="text", help="json: one object a line")
     args = parser.parse_args(argv)
     args.mode = args.mode or "file"
@@ -148,8 +123,12 @@ def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) ->
         if applied.get(key) != each.etag and (not args.since or when >= args.since)
     ]
     refused = 0
-    for each in tqdm(todo, unit="object", disable=not sys.stderr.isatty() or len(todo) < 2):
-        refused += not _load_one(landing, args, each, read)
+    gc.disable()  # which looks for cycles among millions of records, time and again, and finds none
+    try:
+        for each in tqdm(todo, unit="object", disable=not sys.stderr.isatty() or len(todo) < 2):
+            refused += not _load_one(landing, args, each, read)
+    finally:
+        gc.enable()
     if not todo:
         log.info(
             "nothing new: %d objects looked at", len(dated), extra={"mode": args.mode, "objects": len(dated)}

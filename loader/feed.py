@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
@@ -17,6 +17,7 @@ from loader.bucket import RefusedObject
 
 NAIROBI = timezone(timedelta(hours=3))
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
+MICROSECOND = timedelta(microseconds=1)
 LONG_AGO = -(2**62)  # stands for no time at all where times are compared
 MAX_ID_BYTES = 1000
 MAX_DEPTH = 500  # far below what Python's and PostgreSQL's stacks bear, far above any record
@@ -77,53 +78,103 @@ class Reject:
 
 
 @dataclass
-class Feed:
-    """The records of one object: what landing needs of each, in parallel lists; each id once.
+class Versions:
+    """What landing needs of some records, in parallel lists: of each id the newest version among them.
 
-    `stamps` are microseconds since 2000-01-01 UTC, or None; `positions` count from 1.
+    `slots` are places in the feed's lists; `stamps` are microseconds since 2000-01-01 UTC, or None.
     """
 
-    exported_at: datetime | None = None
+    slots: list[int]
+    ids: list[str]
+    stamps: list[int | None]
+    duplicate: int
+    rejects: list[Reject]
+
+
+@dataclass
+class Feed:
+    """The records of one object as exported, in parallel lists. What is in them is read when it is needed."""
+
+    raws: list[Raw | bytes]
     record_count: Any = None
-    duplicate: int = 0
-    slots: dict[str, int] = field(default_factory=dict)
-    ids: list[str] = field(default_factory=list)
-    raws: list[Raw | bytes] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    stamps: list[int | None] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    sanitised: dict[int, bytes] = field(default_factory=dict)  # by slot: the original bytes
+    originals: dict[int, bytes] = field(default_factory=dict)  # by slot: the bytes before their repair
+    cut: set[int] = field(default_factory=set)  # the slots of records that were nested too deep
+    given_ids: list[str] | None = None  # known from elsewhere, whatever the records say
+    exported_at: datetime | None = None
+    digests: list[bytes] = field(init=False)
 
-    @property
-    def seen(self) -> int:
-        """How many records the object holds."""
-        return len(self.ids) + self.duplicate + len(self.rejects)
-
-    def add(
-        self, position: int, id: str, raw: Raw | bytes, stamp: int | None, original: bytes | None
-    ) -> None:
-        """Take a record unless a newer one of its id is there; `original` if `raw` is a repaired one."""
-        slot = self.slots.setdefault(id, len(self.ids))
-        if slot == len(self.ids):
-            self.ids.append(id)
-            self.raws.append(raw)
-            self.digests.append(b"")
-            self.stamps.append(stamp)
-            self.positions.append(position)
-        else:
-            self.duplicate += 1
-            if (stamp or LONG_AGO) < (self.stamps[slot] or LONG_AGO):
-                return
-            self.raws[slot], self.stamps[slot], self.positions[slot] = raw, stamp, position
-            self.sanitised.pop(slot, None)
-        self.digests[slot] = blake2b(raw if original is None else original, digest_size=16).digest()
-        if original is not None:
-            self.sanitised[slot] = original
+    def __post_init__(self) -> None:
+        self.digests = [blake2b(raw, digest_size=16).digest() for raw in self.raws]
+        for slot, original in self.originals.items():
+            self.digests[slot] = blake2b(original, digest_size=16).digest()
 
     def original(self, slot: int) -> bytes:
         """The record's bytes as exported."""
-        return self.sanitised.get(slot) or bytes(self.raws[slot])
+        return self.originals.get(slot) or bytes(self.raws[slot])
+
+    def read(self, slots: Iterable[int]) -> Versions:
+        """Read id and times of the records in these slots, ascending."""
+        found: list[int] = []
+        ids: list[str] = []
+        stamps: list[int | None] = []
+        rejects: list[Reject] = []
+        raws, unusual = self.raws, self.cut if self.given_ids is None else range(len(self.raws))
+        decode = msgspec.json.Decoder(Head).decode
+        for slot in slots:
+            id: Any
+            stamp: int | None
+            try:
+                head = decode(raws[slot])
+                id, updated_at, deleted_at = head.id, head.updated_at, head.deleted_at
+                if id.__class__ is int:
+                    id = str(id)
+                if not id or len(id) > 200 or id.isspace() or slot in unusual:
+                    raise msgspec.ValidationError  # to be looked at more closely
+                stamp = None if updated_at is None else to_micros(updated_at)
+                if deleted_at is not None:
+                    stamp = max(stamp or LONG_AGO, to_micros(deleted_at))
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                id, stamp, problem = self._read_closely(slot)
+                if problem:
+                    rejects.append(Reject(slot + 1, id, problem, self.original(slot)))
+                    continue
+            found.append(slot)
+            ids.append(id)
+            stamps.append(stamp)
+        newest = dict(zip(ids, range(len(ids)), strict=True))
+        if len(newest) == len(ids):
+            return Versions(found, ids, stamps, 0, rejects)
+        newest.clear()
+        for n, id in enumerate(ids):
+            held = newest.setdefault(id, n)
+            if held != n and (stamps[n] or LONG_AGO) >= (stamps[held] or LONG_AGO):
+                newest[id] = n
+        kept = list(newest.values())
+        return Versions(
+            [found[n] for n in kept], list(newest), [stamps[n] for n in kept], len(ids) - len(kept), rejects
+        )
+
+    def _read_closely(self, slot: int) -> tuple[str | None, int | None, str | None]:
+        """Id, time and what is wrong, of a record that is not as nearly all are; an item is unwrapped."""
+        id = self.given_ids[slot] if self.given_ids is not None else None
+        try:
+            head = msgspec.json.decode(self.raws[slot], type=LooseHead)
+            if head.json is not UNSET and head.id is UNSET:
+                inner = head.json
+                head = msgspec.json.decode(inner, type=LooseHead)
+                self.raws[slot] = inner
+                if slot not in self.originals:
+                    self.digests[slot] = blake2b(inner, digest_size=16).digest()
+        except msgspec.ValidationError:
+            return id, None, "not an object"
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return id, None, f"unreadable: {error}"
+        times = [_micros(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
+        problem = None
+        if id is None:
+            id, problem = _read_id(head.id)
+        stamp = max((micros for micros in times if micros is not None), default=None)
+        return id, stamp, TOO_DEEP if slot in self.cut else problem
 
 
 class _Repairs:
@@ -133,7 +184,6 @@ class _Repairs:
         self.body = body
         self.offsets: list[int] = []
         self._originals: list[bytes] = []
-        self._cursor = 0
 
     def replace(self, start: int, replacement: bytes) -> None:
         end = start + len(replacement)
@@ -142,19 +192,25 @@ class _Repairs:
         self._originals.insert(at, bytes(self.body[start:end]))
         self.body[start:end] = replacement
 
-    def original(self, raw: Raw) -> tuple[bytes | None, bool]:
-        """The record's bytes before its repairs, if any, and whether it was cut. In file order only."""
-        part = bytes(raw)
-        start = self.body.index(part, self._cursor)
-        self._cursor = end = start + len(part)
-        patches = range(bisect_left(self.offsets, start), bisect_left(self.offsets, end))
-        whole, was_cut = bytearray(part), False
-        for number in patches:  # a cut, and then what it holds
-            patch = self._originals[number]
-            was_cut = was_cut or patch[:1] in (b"[", b"{")
-            at = self.offsets[number] - start
-            whole[at : at + len(patch)] = patch
-        return bytes(whole) if patches else None, was_cut
+    def undo(self, records: list[Raw]) -> tuple[dict[int, bytes], set[int]]:
+        """By slot, each repaired record's bytes as they were before; and the slots of those that were cut."""
+        originals: dict[int, bytes] = {}
+        cut: set[int] = set()
+        cursor = 0
+        for slot, raw in enumerate(records if self.offsets else ()):
+            part = bytes(raw)
+            start = self.body.index(part, cursor)
+            cursor = end = start + len(part)
+            whole = bytearray(part)
+            for number in range(bisect_left(self.offsets, start), bisect_left(self.offsets, end)):
+                patch = self._originals[number]  # a cut, and then what it holds
+                if patch[:1] in (b"[", b"{"):
+                    cut.add(slot)
+                at = self.offsets[number] - start
+                whole[at : at + len(patch)] = patch
+            if whole != part:
+                originals[slot] = bytes(whole)
+        return originals, cut
 
 
 def parse(body: bytearray) -> Feed:
@@ -168,7 +224,7 @@ def parse(body: bytearray) -> Feed:
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
     repairs = _Repairs(body)
-    if b"\\u0000" in body or b"\\ud" in body or b"\\uD" in body:
+    if b"\\u" in body:
         for start in [match.start() for match in _ESCAPE.finditer(body) if match[1]]:
             repairs.replace(start, b"\\ufffd")
     try:
@@ -176,16 +232,15 @@ def parse(body: bytearray) -> Feed:
     except RecursionError:
         _cut_depth(body, repairs)
         records, metadata = _split(body)
-    feed = Feed(record_count=metadata.record_count)
+    feed = Feed(list(records), metadata.record_count, *repairs.undo(records))
     for value in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
         micros = _micros(value)
         if micros is not None and feed.exported_at is None:
             feed.exported_at = EPOCH + timedelta(microseconds=micros)
-    _scan(feed, records, repairs)
     return feed
 
 
-def _split(body: bytearray | Raw) -> tuple[Sequence[Raw], Metadata]:
+def _split(body: bytearray | Raw) -> tuple[list[Raw], Metadata]:
     """The records' own bytes, uninterpreted, and the metadata."""
     view = memoryview(body)
     first = bytes(view[:64]).lstrip()[:1]
@@ -213,7 +268,7 @@ def _unwrap(raw: Raw) -> Raw:
     return raw if head.json is UNSET or head.id is not UNSET else head.json
 
 
-def _envelope(document: memoryview | Raw) -> tuple[Sequence[Raw], Metadata] | None:
+def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     """Records and metadata if `document` is an envelope."""
     try:
         envelope = msgspec.json.decode(document, type=Envelope)
@@ -246,61 +301,6 @@ def _cut_depth(body: bytearray, repairs: _Repairs) -> None:
         raise RefusedObject("not well-formed JSON: brackets do not match")
     for start, end in cuts:
         repairs.replace(start, b"0".ljust(end - start))
-
-
-def _scan(feed: Feed, records: Sequence[Raw], repairs: _Repairs) -> None:
-    """Fill the feed's lists from the records: the newest version of each id, and the rejects."""
-    decode = msgspec.json.Decoder(Head).decode
-    for position, raw in enumerate(records, 1):
-        original, was_cut = repairs.original(raw) if repairs.offsets else (None, False)
-        try:
-            head = decode(raw)
-            id: Any = head.id
-            if id.__class__ is int:
-                id = str(id)
-            if not id or len(id) > 200 or id.isspace():
-                raise msgspec.ValidationError  # to be looked at more closely
-            stamp = None if head.updated_at is None else to_micros(head.updated_at)
-            if head.deleted_at is not None:
-                stamp = max(stamp or LONG_AGO, to_micros(head.deleted_at))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            read_record(feed, position, None, raw, original, was_cut)
-            continue
-        if was_cut:
-            feed.rejects.append(Reject(position, id, TOO_DEEP, original or b""))
-        else:
-            feed.add(position, id, raw, stamp, original)
-
-
-def read_record(
-    feed: Feed,
-    position: int,
-    id: str | None,
-    raw: Raw | bytes,
-    original: bytes | None = None,
-    was_cut: bool = False,
-) -> None:
-    """Add a record that is not as nearly all are, or whose `id` is known from elsewhere, or reject it."""
-    reason = TOO_DEEP if was_cut else None
-    stamps: list[int] = []
-    try:
-        head = msgspec.json.decode(raw, type=LooseHead)
-        if head.json is not UNSET and head.id is UNSET:
-            raw = head.json
-            head = msgspec.json.decode(raw, type=LooseHead)
-        values = [_value(part) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
-        stamps = [micros for micros in map(_micros, values) if micros is not None]
-        if id is None:
-            id, problem = _read_id(head.id)
-            reason = reason or problem
-    except msgspec.ValidationError:
-        reason = "not an object"
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = f"unreadable: {error}"
-    if reason or id is None:
-        feed.rejects.append(Reject(position, id, reason or "no id", original or bytes(raw)))
-    else:
-        feed.add(position, id, raw, max(stamps, default=None), original)
 
 
 def _read_id(raw: Raw | UnsetType) -> tuple[str | None, str | None]:
@@ -342,8 +342,7 @@ def _micros(value: Any) -> int | None:
 
 def to_micros(when: datetime) -> int:
     """Microseconds since 2000-01-01 UTC, PostgreSQL's own form of a time; without zone it is Nairobi's."""
-    delta = (when if when.tzinfo else when.replace(tzinfo=NAIROBI)) - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return ((when if when.tzinfo else when.replace(tzinfo=NAIROBI)) - EPOCH) // MICROSECOND
 
 
 def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -17,9 +18,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
+from psycopg.copy import QueuedLibpqWriter
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
-from loader.feed import Feed, Reject, to_micros
+from loader.feed import Feed, Reject, Versions, to_micros
 from loader.settings import ConfigurationError, Settings
 
 log = logging.getLogger("loader")
@@ -30,7 +32,7 @@ VERSION = 1  # of landing.sql
 LOCK = 0x6675656C  # the advisory lock's key: "fuel" in ASCII
 SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
 ACCEPT = "--accept-shrink takes it all the same"
-BATCH_ROWS, BATCH_BYTES = 5_000, 4 << 20
+BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 200
 WRONG_LOGIN = (
     "password authentication failed",
     "no password supplied",
@@ -38,9 +40,10 @@ WRONG_LOGIN = (
     "no pg_hba.conf entry",
 )
 COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"
-ROW = struct.pack("!h", 7)  # the start of a binary COPY row: its number of columns
 BYTEA, TEXT, TIMESTAMPTZ, JSONB = 17, 25, 1184, 3802  # type oids
 _int32, _int64 = struct.Struct("!i").pack, struct.Struct("!iq").pack
+# A binary COPY row begins with its number of columns, a jsonb value with its version.
+_row, _document = struct.Struct("!hi").pack, struct.Struct("!ib").pack
 
 START = """
 insert into fuel.loads (mode, object_key, etag, exported_at, started_at, status)
@@ -71,7 +74,9 @@ LOSE = """
 update fuel.records_raw set absent_since = %(exported_at)s, load_id = %(load_id)s, loaded_at = now()
 where id = any(%(lost)s)
 """
-# One row per record that is not simply unchanged and, for a snapshot, per stored row that it no longer holds.
+# A digest stands for id and version: what a snapshot repeats is known by it, without reading the record.
+LIVE_DIGESTS = "select array_agg(raw_digest) from fuel.records_raw where absent_since is null"
+# One row per record that is not simply unchanged.
 COMPARE = """
 select
     incoming.slot,
@@ -87,20 +92,24 @@ select
             then 'stale'
         else 'updated'
     end as verdict,
-    stored.id,
-    incoming.slot is null and coalesce(stored.raw ->> 'deleted_at', '') = '' as lost_alive
+    stored.raw_digest
 from
     unnest(%(ids)s::text[], %(digests)s::bytea[], %(stamps)s::timestamptz[])
     with ordinality as incoming (id, digest, source_updated_at, slot)
-{join} join fuel.records_raw as stored on incoming.id = stored.id
+left join fuel.records_raw as stored on incoming.id = stored.id
 where
-    case
-        when incoming.slot is null
-            then stored.absent_since is null and coalesce(stored.exported_at, '-infinity') <= %(exported_at)s
-        else
-            stored.raw_digest is distinct from incoming.digest
-            or (stored.absent_since is not null and not %(outdated)s)
-    end
+    stored.raw_digest is distinct from incoming.digest
+    or (stored.absent_since is not null and not %(outdated)s)
+"""
+# The stored rows that a snapshot no longer holds, and whether they were alive.
+LOST = """
+select id, coalesce(raw ->> 'deleted_at', '') = ''
+from fuel.records_raw
+where
+    absent_since is null
+    and coalesce(exported_at, '-infinity') <= %(exported_at)s
+    and raw_digest = any(%(digests)s::bytea[])
+    and id <> all(%(ids)s::text[])
 """
 UPSERT = f"""
 insert into fuel.records_raw as stored ({COLUMNS})
@@ -209,6 +218,8 @@ class Landing:
 
     def __exit__(self, *exc: object) -> None:
         if self._conn:
+            with suppress(psycopg.Error):  # the server ends a session some time after it was closed
+                self._conn.execute("select pg_advisory_unlock_all()")
             self._conn.close()
 
     def applied(self, keys: Sequence[str]) -> dict[str, str]:
@@ -252,11 +263,11 @@ class Landing:
             watermark = _value(conn, "select max(watermark) from fuel.ingest_state where feed = 'snapshot'")
         # The last snapshot is newer than this object: what it did not hold is absent, whatever is said here.
         outdated = bool(watermark and source.exported_at and source.exported_at < watermark)
-        counts = Counts(seen=feed.seen, duplicate=feed.duplicate)
-        rejects = list(feed.rejects)
-        verdicts, lost = self._compare(conn, source, feed, outdated, accept_shrink)
+        counts = Counts(seen=len(feed.raws))
+        versions, verdicts, lost = self._compare(conn, source, feed, outdated, accept_shrink, counts)
+        rejects = list(versions.rejects)
         load_id = target = None
-        send = partial(_check, conn, feed)
+        send = partial(_check, conn, feed, versions)
         if self.writing:
             load_id = _value(conn, START, vars(source))
             target = "changed" if "updated" in verdicts.values() else "fuel.records_raw"
@@ -265,17 +276,17 @@ class Landing:
             constants = (
                 _time(source.exported_at) + _time(watermark if outdated else None) + _int64(8, load_id)
             )
-            send = partial(_copy, conn, feed, target, constants)
+            send = partial(_copy, conn, feed, versions, target, constants)
         refused: dict[int, str] = {}
-        written = sorted(slot for slot, verdict in verdicts.items() if verdict != "stale")
-        for batch in _batches(feed, written):
+        written = sorted(n for n, verdict in verdicts.items() if verdict != "stale")
+        for batch in _batches(feed, versions, written):
             _send(conn, send, batch, refused)
-        for slot, reason in refused.items():
-            verdicts[slot] = "rejected"
-            rejects.append(Reject(feed.positions[slot], feed.ids[slot], reason, feed.original(slot)))
+        for n, reason in refused.items():
+            verdicts[n] = "rejected"
+            slot = versions.slots[n]
+            rejects.append(Reject(slot + 1, versions.ids[n], reason, feed.original(slot)))
         for verdict, count in Counter(verdicts.values()).items():
             setattr(counts, verdict, count)
-        counts.unchanged = len(feed.ids) - len(verdicts)
         counts.rejected, counts.absent = len(rejects), len(lost)
         if not self.writing:
             return None, counts
@@ -283,11 +294,12 @@ class Landing:
             conn.execute(UPSERT, {"outdated": outdated})
         if lost:
             conn.execute(LOSE, {"exported_at": source.exported_at, "load_id": load_id, "lost": lost})
-        rejects += [
-            Reject(feed.positions[slot], feed.ids[slot], "sanitised", original)
-            for slot, original in feed.sanitised.items()
-            if verdicts.get(slot) in ("inserted", "updated")
-        ]
+        if feed.originals:
+            rejects += [
+                Reject(slot + 1, id, "sanitised", feed.originals[slot])
+                for n, (slot, id) in enumerate(zip(versions.slots, versions.ids, strict=True))
+                if slot in feed.originals and verdicts.get(n) in ("inserted", "updated")
+            ]
         with conn.cursor() as cursor:
             cursor.executemany(REJECT, [{"load_id": load_id, **vars(each)} for each in rejects])
         conn.execute(FINISH, {"load_id": load_id, **vars(counts)})
@@ -297,38 +309,78 @@ class Landing:
         return load_id, counts
 
     def _compare(
-        self, conn: Connection, source: Source, feed: Feed, outdated: bool, accept_shrink: bool
-    ) -> tuple[dict[int, str], list[str]]:
-        """What each slot of the feed is (not in the answer: unchanged), and the stored ids that are lost."""
+        self,
+        conn: Connection,
+        source: Source,
+        feed: Feed,
+        outdated: bool,
+        accept_shrink: bool,
+        counts: Counts,
+    ) -> tuple[Versions, dict[int, str], list[str]]:
+        """What may have changed, what became of it by its place there (if not: unchanged), and the lost ids.
+
+        Counts what is unchanged and what is there twice.
+        """
         snapshot = source.mode == "snapshot"
-        if snapshot and not accept_shrink and str(feed.record_count) not in ("None", str(feed.seen)):
+        if snapshot and not accept_shrink and str(feed.record_count) not in ("None", str(counts.seen)):
             raise RefusedObject(
-                f"metadata.record_count is {feed.record_count}, but it holds {feed.seen} records; {ACCEPT}"
+                f"metadata.record_count is {feed.record_count}, but it holds {counts.seen} records; {ACCEPT}"
             )
-        count = len(feed.ids)
+        everything = range(counts.seen)
         if not self._exists or not _value(conn, "select exists (select from fuel.records_raw)"):
-            return dict.fromkeys(range(count), "inserted"), []
+            versions = feed.read(everything)
+            counts.duplicate = versions.duplicate
+            return versions, dict.fromkeys(range(len(versions.ids)), "inserted"), []
+        stored: set[bytes] = set()
+        if snapshot:
+            with conn.cursor(binary=True) as cursor:
+                stored.update((cursor.execute(LIVE_DIGESTS).fetchone() or [None])[0] or ())
+        gone = stored.difference(feed.digests)
+        unread = [slot for slot, digest in enumerate(feed.digests) if digest not in stored]
+        versions = feed.read(unread)
+        compared = self._verdicts(conn, source, feed, versions, outdated)
+        # Where the file holds the stored version of an id beside a changed one, the newer of them counts.
+        twins = {digest for _, digest in compared.values() if digest in stored and digest not in gone}
+        if twins:
+            unread = [
+                slot for slot, digest in enumerate(feed.digests) if digest not in stored or digest in twins
+            ]
+            versions = feed.read(unread)
+            compared = self._verdicts(conn, source, feed, versions, outdated)
+        known = len(stored) - len(gone) - len(twins)
+        counts.duplicate = versions.duplicate + counts.seen - len(unread) - known
+        counts.unchanged = known + len(versions.ids) - len(compared)
+        verdicts = {n: verdict for n, (verdict, _) in compared.items()}
+        gone.difference_update(digest for _, digest in compared.values())
+        gone.difference_update(feed.digests[slot] for slot in versions.slots)  # of items unwrapped since
+        if not gone or outdated:
+            return versions, verdicts, []
         parameters = {
-            "ids": _array(TEXT, map(_sized, map(str.encode, feed.ids)), count),
-            "digests": _array(BYTEA, map(_sized, feed.digests), count),
-            "stamps": _array(TIMESTAMPTZ, map(_stamp, feed.stamps), count),
             "exported_at": source.exported_at,
-            "outdated": outdated,
+            "digests": list(gone),
+            "ids": [*versions.ids, *(each.id for each in versions.rejects if each.id)],
         }
-        verdicts: dict[int, str] = {}
-        lost, lost_alive = [], 0
-        query = COMPARE.format(join="full" if snapshot and not outdated else "left")
-        for slot, verdict, id, alive in conn.execute(query, parameters):
-            if slot:
-                verdicts[slot - 1] = verdict
-            else:
-                lost.append(id)
-                lost_alive += alive
+        rows = conn.execute(LOST, parameters).fetchall()
+        lost_alive = sum(alive for _, alive in rows)
         if lost_alive > SHRINK_ROWS and not accept_shrink:
             live = _value(conn, LIVE)
             if lost_alive > SHRINK_SHARE * live:
                 raise RefusedObject(f"it lacks {lost_alive} of {live} live rows, more than 5 %; {ACCEPT}")
-        return verdicts, lost
+        return versions, verdicts, [id for id, _ in rows]
+
+    def _verdicts(
+        self, conn: Connection, source: Source, feed: Feed, versions: Versions, outdated: bool
+    ) -> dict[int, tuple[str, bytes]]:
+        """By place in `versions`, what became of it and the stored version's digest; not in it: unchanged."""
+        count = len(versions.ids)
+        parameters = {
+            "ids": _array(TEXT, map(_sized, map(str.encode, versions.ids)), count),
+            "digests": _array(BYTEA, (_sized(feed.digests[slot]) for slot in versions.slots), count),
+            "stamps": _array(TIMESTAMPTZ, map(_stamp, versions.stamps), count),
+            "exported_at": source.exported_at,
+            "outdated": outdated,
+        }
+        return {n - 1: (verdict, digest) for n, verdict, digest in conn.execute(COMPARE, parameters)}
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction; if the connection is lost, connect anew and do it again.
@@ -425,13 +477,13 @@ def _value(conn: Connection, query: str, parameters: Any = None) -> Any:
     return row[0] if row else None
 
 
-def _batches(feed: Feed, slots: list[int]) -> Iterable[list[int]]:
-    """The slots in batches small enough to be sent again if PostgreSQL refuses one of their records."""
+def _batches(feed: Feed, versions: Versions, numbers: list[int]) -> Iterable[list[int]]:
+    """These versions in batches small enough to be sent again if PostgreSQL refuses one of their records."""
     batch: list[int] = []
     size = 0
-    for slot in slots:
-        batch.append(slot)
-        size += memoryview(feed.raws[slot]).nbytes
+    for n in numbers:
+        batch.append(n)
+        size += len(feed.raws[versions.slots[n]])
         if len(batch) == BATCH_ROWS or size > BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -440,37 +492,44 @@ def _batches(feed: Feed, slots: list[int]) -> Iterable[list[int]]:
 
 
 def _send(
-    conn: Connection, send: Callable[[list[int]], None], slots: list[int], refused: dict[int, str]
+    conn: Connection, send: Callable[[list[int]], None], batch: list[int], refused: dict[int, str]
 ) -> None:
     """Send a batch; if PostgreSQL refuses it, send its halves, down to the one record that is to blame."""
     try:
         with conn.transaction():
-            send(slots)
+            send(batch)
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] not in ("22", "54"):  # data exception, limit exceeded
             raise
-        if len(slots) == 1:
-            refused[slots[0]] = f"refused by PostgreSQL: {error.diag.message_primary}"
+        if len(batch) == 1:
+            refused[batch[0]] = f"refused by PostgreSQL: {error.diag.message_primary}"
             return
-        middle = len(slots) // 2
-        _send(conn, send, slots[:middle], refused)
-        _send(conn, send, slots[middle:], refused)
+        middle = len(batch) // 2
+        _send(conn, send, batch[:middle], refused)
+        _send(conn, send, batch[middle:], refused)
 
 
-def _copy(conn: Connection, feed: Feed, target: str, constants: bytes, slots: list[int]) -> None:
-    """COPY the records of these slots into `target`, in binary form: nothing to escape or parse twice."""
-    ids, raws, digests, stamps = feed.ids, feed.raws, feed.digests, feed.stamps
-    with conn.cursor().copy(f"copy {target} ({COLUMNS}) from stdin (format binary)") as copy:
-        parts: list[Any] = [b"PGCOPY\n\xff\r\n\x00" + bytes(8)]
-        for slot in slots:
-            id, raw = ids[slot].encode(), memoryview(raws[slot])
-            parts += (ROW, _int32(len(id)), id, _int32(raw.nbytes + 1), b"\x01", raw)
-            parts += (_sized(digests[slot]), _stamp(stamps[slot]), constants)
-        parts.append(b"\xff\xff")
-        copy.write(b"".join(parts))
+def _copy(
+    conn: Connection, feed: Feed, versions: Versions, target: str, constants: bytes, batch: list[int]
+) -> None:
+    """COPY these versions into `target`, in binary form: nothing to escape or parse twice."""
+    cursor = conn.cursor()
+    # The queue's thread feeds PostgreSQL while the next rows are put together.
+    writer = QueuedLibpqWriter(cursor)
+    with cursor.copy(f"copy {target} ({COLUMNS}) from stdin (format binary)", writer=writer) as copy:
+        copy.write(b"PGCOPY\n\xff\r\n\x00" + bytes(8))
+        for start in range(0, len(batch), WRITE_ROWS):
+            parts: list[Any] = []
+            for n in batch[start : start + WRITE_ROWS]:
+                slot = versions.slots[n]
+                id, raw = versions.ids[n].encode(), feed.raws[slot]
+                parts += (_row(7, len(id)), id, _document(len(raw) + 1, 1), raw)
+                parts += (_sized(feed.digests[slot]), _stamp(versions.stamps[n]), constants)
+            copy.write(b"".join(parts))
+        copy.write(b"\xff\xff")
 
 
-def _check(conn: Connection, feed: Feed, slots: list[int]) -> None:
-    """Have PostgreSQL read the records of these slots without storing them."""
-    documents = (_sized(b"\x01" + bytes(feed.raws[slot])) for slot in slots)
-    conn.execute("select count(*) from unnest(%s::jsonb[])", [_array(JSONB, documents, len(slots))])
+def _check(conn: Connection, feed: Feed, versions: Versions, batch: list[int]) -> None:
+    """Have PostgreSQL read the records of these versions without storing them."""
+    documents = (_sized(b"\x01" + bytes(feed.raws[versions.slots[n]])) for n in batch)
+    conn.execute("select count(*) from unnest(%s::jsonb[])", [_array(JSONB, documents, len(batch))])

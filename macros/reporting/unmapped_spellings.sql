@@ -1,5 +1,5 @@
 {#-
-    A query for the spellings of `raw_column` in fuel.records that their alias CSV does not map: columns spelling and
+    A query for the spellings of `raw_column` on live fills that their alias CSV does not map: columns spelling and
     spelling_key. One index probe for each distinct spelling, however many fills use it.
 
     `is_mapped` is an SQL condition on `spelling` and `spelling_key` that says whether the CSV maps it.
@@ -8,8 +8,14 @@
     with recursive spellings (spelling) as (
 
         select min({{ raw_column }}) from {{ ref('records') }}
+        where deleted_at is null and absent_since is null
         union all
-        select (select min(following.{{ raw_column }}) from {{ ref('records') }} as following where following.{{ raw_column }} > spelling)
+        select (
+            select min(following.{{ raw_column }}) from {{ ref('records') }} as following
+            where
+                following.{{ raw_column }} > spelling
+                and following.deleted_at is null and following.absent_since is null
+        )
         from spellings
         where spelling is not null
 

@@ -191,7 +191,8 @@ findings as (
             'one report' as expected,
             amount_kes as kes_at_risk,
             concat(
-                'The same ', {{ figure('litres', 1) }} || ' l', ' for KES ' || {{ figure('amount_kes') }},
+                'The same ',
+                concat_ws(' for ', {{ figure('litres', 1) }} || ' l', 'KES ' || {{ figure('amount_kes') }}),
                 ' were already reported as fill ', duplicate_of_id, '.'
             ) as explanation
         where duplicate_submission and is_duplicate

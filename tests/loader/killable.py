@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -18,15 +19,14 @@ from loader import bucket, cli, landing
 
 
 def run(kill_at: int) -> None:
-    steps = 0
+    steps = count(1)  # COPY is fed from a thread of its own: no step may be counted twice or not at all
 
     def step(work: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        if steps == kill_at and steps % 2:
+        number = next(steps)
+        if number == kill_at and number % 2:
             os.kill(os.getpid(), signal.SIGKILL)
         result = work(*args, **kwargs)
-        if steps == kill_at:
+        if number == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
@@ -37,7 +37,7 @@ def run(kill_at: int) -> None:
     landing.BATCH_ROWS = 200
     cli.main(["--snapshot", "--apply"])
     cli.main(["--changes", "--apply"])
-    os.write(1, f"{steps}\n".encode())
+    os.write(1, f"{next(steps) - 1}\n".encode())
     os._exit(0)
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from exports import LATEST, envelope, record
 from proxies import cutting_proxy
@@ -187,6 +188,17 @@ def test_two_loaders_at_once(loader):
     assert f"fuel-loader {os.getpid()}@" in second.stderr
     assert codes == [0]
     assert loader.counts() == {"seen": 10, "inserted": 10}
+
+
+def test_the_lock_is_given_back_before_the_session_ends(loader):
+    """The server notices some time later that a connection was closed; the next load may begin before."""
+    lingering = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.Connection, "close", lambda self: lingering.append(self))
+        loader.snapshot([record(1)])
+        loader.snapshot([record(1, at=1)])
+    for conn in lingering:
+        conn.close()
 
 
 SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"

@@ -121,6 +121,45 @@ def test_unchanged_records_are_not_written(loader):
     assert [a[0] for a, b in zip(after, before, strict=True) if a != b] == ["7"]
 
 
+STORED = record(1, at=2, v="stored")
+BESIDE = {
+    "newer, after": ([STORED, record(1, at=3, v="new")], "new"),
+    "newer, before": ([record(1, at=3, v="new"), STORED], "new"),
+    "older, after": ([STORED, record(1, at=1, v="old")], "stored"),
+    "older, before": ([record(1, at=1, v="old"), STORED], "stored"),
+    "as old, after": ([STORED, record(1, at=2, v="last")], "last"),
+    "as old, before": ([record(1, at=2, v="first"), STORED], "stored"),
+    "twice": ([STORED, STORED], "stored"),
+    "twice, and newer": ([STORED, record(1, at=3, v="new"), STORED], "new"),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_stored_version_beside_another_one_in_the_same_snapshot(loader, case):
+    """What a snapshot repeats is not read; which version is the newest one must not depend on that."""
+    versions, newest = BESIDE[case]
+    others = [record(n) for n in range(2, 30)]
+    loader.snapshot(envelope([STORED, *others], at=3))
+    loader.snapshot(envelope([*others[:9], *versions, *others[9:]], at=4))
+    changed = newest != "stored"
+    expected = {"seen": 28 + len(versions), "unchanged": 29 - changed, "duplicate": len(versions) - 1}
+    assert loader.counts() == {**expected, **({"updated": 1} if changed else {})}
+    assert loader.rows("id, raw ->> 'v'")["1"] == newest
+    assert len(loader.live()) == 29
+
+
+def test_wrapped_items_are_compared_without_their_wrapping(loader):
+    """n8n numbers its items: the numbers move on with every record before them."""
+    items = [{"json": record(n), "pairedItem": {"item": n}} for n in range(1, 30)]
+    loader.snapshot(items)
+    before = versions(loader)
+    loader.snapshot([{"json": record(0), "pairedItem": {"item": 0}}, *items[1:], items[0]])
+    assert loader.counts() == {"seen": 30, "inserted": 1, "unchanged": 29}
+    loader.snapshot([each["json"] for each in items])
+    assert loader.counts() == {"seen": 29, "unchanged": 29, "absent": 1}
+    assert [row for row in versions(loader) if row[0] != "0"] == before
+
+
 def test_applied_etag_is_not_downloaded(loader, faulty_s3):
     loader.snapshot([record(1)])
     loader.delta("2026-11-01T03-00-00Z.json", [record(2)])
@@ -239,6 +278,10 @@ def test_snapshot_spares_what_was_exported_after_it(loader):
 def test_a_record_that_is_refused_is_not_absent(loader):
     loader.snapshot(envelope([record(1), record(2)], at=1))
     loader.snapshot(envelope([record(1), record(2, n=0)], at=2).replace(b'"n": 0', b'"n": 1e400000'))
+    assert loader.counts() == {"seen": 2, "unchanged": 1, "rejected": 1}
+    assert loader.live() == {"1", "2"}
+    deep = b'{"id": 2, "n": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+    loader.snapshot(b'{"metadata": {}, "records": [' + json.dumps(record(1)).encode() + b", " + deep + b"]}")
     assert loader.counts() == {"seen": 2, "unchanged": 1, "rejected": 1}
     assert loader.live() == {"1", "2"}
 

@@ -284,10 +284,10 @@ def test_one_bad_record_in_100_000_costs_little(loader):
     sent = 0
     original = landing._copy
 
-    def counting(conn, feed, target, constants, slots):
+    def counting(*args):
         nonlocal sent
-        sent += len(slots)
-        original(conn, feed, target, constants, slots)
+        sent += len(args[-1])
+        original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(landing, "_copy", counting)

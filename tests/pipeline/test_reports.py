@@ -158,6 +158,34 @@ def test_no_message_or_phone_number_in_reporting(built: Built) -> None:
     ) == [(204,)]
 
 
+@pytest.mark.parametrize("view", ["v_fuel_fills", "v_fuel_efficiency"])
+def test_one_vehicles_last_days_are_read_through_an_index(built: Built, view: str) -> None:
+    with built.db.connect() as conn:
+        conn.execute("set local enable_seqscan = off")  # with so few rows it would be the better plan
+        plan = conn.execute(
+            f"explain select * from reporting.{view}"
+            " where plate = 'KCA101Q' and filled_at >= timestamptz '2026-02-01'"
+        ).fetchall()
+    lines = [line for (line,) in plan]
+    assert not [line for line in lines if "Seq Scan" in line]
+    assert [line for line in lines if "Index Cond" in line and "plate" in line and "filled_at" in line], lines
+
+
+def test_a_rule_switched_off_in_the_csv_is_silent_after_the_next_build(built: Built) -> None:
+    count = "select rule, count(*) from reporting.v_fuel_anomalies group by rule"
+    before = dict(built.db.query(count))
+    assert before.keys() > {"plate_unknown"}
+    path = built.dbt.project / "seeds" / "anomaly_rules.csv"
+    rules = path.read_text()
+    for switch in ("false", "true"):
+        path.write_text(rules.replace("plate_unknown,true", f"plate_unknown,{switch}"))
+        built.dbt("build", "--exclude-resource-type", "unit_test")
+        silent = {"plate_unknown"} if switch == "false" else set()
+        assert dict(built.db.query(count)) == {
+            rule: fills for rule, fills in before.items() if rule not in silent
+        }
+
+
 def test_both_similarities_give_the_same_figure(built: Built) -> None:
     pairs = [
         ("slaes", "sales"),
