@@ -25,6 +25,17 @@
 {%- set stale = staleness(this, ref('records'), fingerprint, canonical) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
+{#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
+    no lower than that level, nor than what the intervals before showed. From the oldest to the newest: #}
+{%- set full_tank = namespace(level="'infinity'") %}
+{%- for n in range(economy.tank_level_intervals, 0, -1) %}
+    {%- set full_tank.level -%}
+        least(
+            lag(tank_level + most_room_litres, {{ n }}) over valid_intervals,
+            greatest(lag(tank_level, {{ n }}) over valid_intervals, {{ full_tank.level }})
+        )
+    {%- endset %}
+{%- endfor %}
 {#- Everything below `fills` is one stream of windows, without a join: joins of computed rows have no
     statistics, and a nested loop over a million of them never ends. `order by` in a step keeps PostgreSQL
     from copying the step's expressions into every place that uses them, and tells the next window that the
@@ -337,7 +348,6 @@ numbered_intervals as (
 
     select
         fills_with_readings.*,
-        count(*) filter (where ends_interval) over vehicle as intervals_ended,
         count(*) filter (where ends_interval) over vehicle - ends_interval::int as interval_number,
         row_number() over vehicle - 1 as fills_before,
         lag(filled_s) over vehicle as previous_fill_s,
@@ -408,7 +418,7 @@ with_economy as (
     select
         {{ carried }},
         is_counted,
-        intervals_ended,
+        ends_interval,
         fills_before,
         -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case
@@ -478,6 +488,10 @@ with_medians as (
     select
         with_samples.*,
         case when starts_block then (
+            select value from unnest(sample_litres) as value
+            order by value desc limit 1 offset 1
+        ) end as block_most_litres,
+        case when starts_block then (
             select
                 percentile_cont(0.5) within group (
                     order by value
@@ -505,10 +519,7 @@ with_deviations as (
 
     select
         with_medians.*,
-        case when starts_block then round((
-            select value from unnest(sample_litres) as value
-            order by value desc limit 1 offset 1
-        )::numeric, 3) end as block_max_litres,
+        round(block_most_litres::numeric, 3) as block_max_litres,
         case when starts_block then round((
             select
                 percentile_cont(0.5) within group (
@@ -520,6 +531,19 @@ with_deviations as (
             cardinality(array_positions(sample_fuel_types, block_fuel_type))::numeric
             / cardinality(sample_fuel_types), 3
         ) end as block_fuel_type_share,
+        -- Who often burns more than the largest fills hold does not fill up. An interval of more litres holds
+        -- several fills.
+        case when starts_block then (
+            select
+                avg(
+                    (
+                        km / block_km_per_litre
+                        > block_most_litres * {{ economy.partial_fills_times_usual_max }}
+                    )::int
+                ) <= {{ economy.partial_fills_max_share }}
+            from unnest(sample_distances_km, sample_km_per_litre) as sample (km, km_per_litre)
+            where km / km_per_litre <= block_most_litres
+        ) end as block_fills_up,
         case when starts_block then coalesce(cardinality(sample_litres), 0) end as block_litres_samples,
         case when starts_block then coalesce(cardinality(sample_km_per_litre), 0) end
         as block_km_per_litre_samples,
@@ -535,7 +559,7 @@ with_baselines as (
     select
         {{ carried }},
         is_counted,
-        intervals_ended,
+        ends_interval,
         block,
         previous_fill_s,
         previous_fill_litres,
@@ -546,10 +570,12 @@ with_baselines as (
         previous_end_s,
         distance_km,
         reason_so_far,
+        has_implausible_litres,
         candidate_distance_km,
         candidate_litres,
         first_value(block_distance_km) over of_block as usual_distance_km,
         first_value(block_max_litres) over of_block as usual_max_litres,
+        first_value(block_fills_up) over of_block as fills_up,
         first_value(block_litres_samples) over of_block as litres_samples,
         first_value(block_km_per_litre) over of_block as usual_km_per_litre,
         first_value(block_km_per_litre_mad) over of_block as km_per_litre_mad,
@@ -593,11 +619,20 @@ summed_so_far as (
         count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
         sum(candidate_distance_km) filter (where exclusion_reason is null) over vehicle as km_so_far,
         sum(candidate_litres) filter (where exclusion_reason is null) over vehicle as litres_so_far,
-        -- What was bought beyond what the distance can have burnt.
-        sum(candidate_litres - candidate_distance_km / usual_km_per_litre)
-        filter (where exclusion_reason is null)
-            over vehicle
-        as unexplained_so_far
+        lag(ends_interval) over vehicle as starts_interval,
+        -- Bought less burnt: how full the tank is, but for a constant. An interval without economy may have
+        -- emptied it.
+        coalesce(
+            sum(
+                case
+                    when exclusion_reason is null
+                        then candidate_litres - candidate_distance_km / usual_km_per_litre
+                    when ends_interval then -usual_max_litres
+                end
+            ) over vehicle, 0
+        ) as tank_level,
+        -- The tank holds at least what was just put in.
+        (usual_max_litres - least(litres, usual_max_litres))::double precision as most_room_litres
     from judged_intervals
     window vehicle as (
         partition by plate, is_counted
@@ -615,20 +650,8 @@ rolled_up as (
             litres_so_far
             - coalesce(lag(litres_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0), 0
         ) as sum_km_per_litre,
-        -- Counted from each of the last intervals; the least of them, because a partial fill some intervals
-        -- back leaves room in the tank. Nobody knows that room after an interval without litres, so the
-        -- interval before this one must be valid too.
-        case
-            when
-                usual_km_per_litre is not null
-                and lag(intervals_ended) over valid_intervals = intervals_ended - 1
-                then unexplained_so_far - greatest(
-                    {%- for n in range(1, economy.partial_fill_intervals + 1) %}
-                        coalesce(lag(unexplained_so_far, {{ n }}) over valid_intervals, 0)
-                        {{- ',' if not loop.last }}
-                    {%- endfor %}
-                )
-        end as unexplained_litres
+        -- The level of a full tank, as the intervals before this one show it.
+        {{ full_tank.level }} as full_level_before
     from summed_so_far
     window valid_intervals as (
         partition by plate, is_valid
@@ -643,12 +666,43 @@ with_rolling as (
     select
         rolled_up.*,
         first_value(case when is_valid then sum_km_per_litre end) over since_last_valid
-        as rolling_km_per_litre
+        as rolling_km_per_litre,
+        first_value(
+            case
+                when is_valid
+                    then least(tank_level + most_room_litres, greatest(tank_level, full_level_before))
+            end
+        ) over since_last_valid as full_level
     from rolled_up
     window since_last_valid as (
         partition by plate, is_counted, valid_so_far
         {{ order_of_fills }}
     )
+
+),
+
+with_unexplained as (
+
+    -- What did not fit into the tank. A fill that is topped up answers for itself, and its top-up for no more
+    -- than its own litres.
+    select
+        with_rolling.*,
+        nullif(
+            case
+                -- Nobody knows how full the tank is of a vehicle that is never filled up.
+                when fills_up is not true then null
+                when
+                    is_valid and not starts_interval and km_since_previous_fill is not null
+                    and litres < tank_level - full_level_before
+                    then litres
+                when is_valid then tank_level - full_level_before
+                when
+                    exclusion_reason = 'topup_merged' and starts_interval
+                    and litres > 0 and not has_implausible_litres
+                    then tank_level + litres - distance_km / usual_km_per_litre - full_level
+            end, '-infinity'
+        ) as unexplained_litres
+    from with_rolling
 
 ),
 
@@ -688,7 +742,7 @@ final as (
         usual_max_litres,
         litres_samples,
         round(usual_km_per_litre::numeric, 3) as usual_km_per_litre,
-        case when is_valid then round(unexplained_litres::numeric, 3) end as unexplained_litres,
+        round(unexplained_litres::numeric, 3) as unexplained_litres,
         km_per_litre_mad,
         km_per_litre_samples,
         usual_fuel_type,
@@ -696,7 +750,7 @@ final as (
         fuel_type_samples,
         load_id,
         '{{ fingerprint }}'::text as derivation
-    from with_rolling
+    from with_unexplained
 
 )
 

@@ -120,7 +120,10 @@ measured_fills as (
         coalesce(price_per_litre_kes, expected_price) as paid_price,
         distance_km / greatest(days_since_previous, 1) as km_per_day,
         previous_fill_litres + litres - coalesce(km_since_previous_fill / nullif(usual_km_per_litre, 0), 0)
-        as litres_in_tank
+        as litres_in_tank,
+        -- A fill that the next one tops up has no economy of its own, but litres that may be too many.
+        coalesce(interval_litres, litres) as judged_litres,
+        coalesce(km_per_litre, distance_km / nullif(litres, 0)) as judged_km_per_litre
     from priced_fills
 
 ),
@@ -156,7 +159,14 @@ judged_fills as (
             and km_since_previous_fill >= 0
             -- One fill that is too large by itself is the other rule's finding.
             and greatest(litres, previous_fill_litres) <= usual_max_litres * refill_too_soon_second_threshold
-            and litres_in_tank > usual_max_litres * refill_too_soon_second_threshold,
+            and (
+                litres_in_tank > usual_max_litres * refill_too_soon_second_threshold
+                -- The fill before was smaller, and filled the tank all the same.
+                or (
+                    interval_litres > litres
+                    and unexplained_litres > usual_max_litres * (refill_too_soon_second_threshold - 1)
+                )
+            ),
             false
         ) as is_too_soon
     from measured_fills
@@ -299,9 +309,19 @@ findings as (
             {{ figure('litres', 1) }} || ' l '
             || {{ figure('hours_since_previous_fill', 1) }} || ' hours after '
             || {{ figure('previous_fill_litres', 1) }} || ' l' as observed,
-            'together at most ' || {{ figure('usual_max_litres * refill_too_soon_second_threshold', 1) }}
-            || ' l more than was burnt in between' as expected,
-            round(least(litres, litres_in_tank - usual_max_litres) * paid_price, 2) as kes_at_risk,
+            case
+                when litres_in_tank > usual_max_litres * refill_too_soon_second_threshold
+                    then
+                        'together at most '
+                        || {{ figure('usual_max_litres * refill_too_soon_second_threshold', 1) }}
+                        || ' l more than was burnt in between'
+                else
+                    'at most ' || {{ figure('litres - unexplained_litres', 1) }}
+                    || ' l, for which there was room in the tank'
+            end as expected,
+            round(
+                least(litres, greatest(litres_in_tank - usual_max_litres, unexplained_litres)) * paid_price, 2
+            ) as kes_at_risk,
             concat(
                 {{ figure('litres', 1) }}, ' l only ', {{ figure('hours_since_previous_fill', 1) }},
                 ' hours and ', {{ figure('km_since_previous_fill') }}, ' km after ',
@@ -314,26 +334,26 @@ findings as (
 
         select
             'economy_below_baseline' as rule,
-            {{ figure('km_per_litre', 1) }} || ' km per litre' as observed,
+            {{ figure('judged_km_per_litre', 1) }} || ' km per litre' as observed,
             {{ figure('usual_km_per_litre', 1) }} || ' km per litre' as expected,
             round(
-                (interval_litres - distance_km / usual_km_per_litre)
+                (judged_litres - distance_km / usual_km_per_litre)
                 * coalesce(interval_amount_kes / nullif(interval_litres, 0), paid_price), 2
             ) as kes_at_risk,
             concat(
-                {{ figure('distance_km') }}, ' km on ', {{ figure('interval_litres', 1) }}, ' l is ',
-                {{ figure('km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
+                {{ figure('distance_km') }}, ' km on ', {{ figure('judged_litres', 1) }}, ' l is ',
+                {{ figure('judged_km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
                 {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals).'
             ) as explanation
         where
-            economy_below_baseline and is_valid and not is_over_maximum and not is_too_soon
+            economy_below_baseline and not is_over_maximum and not is_too_soon
             and not (interval_litres > litres and is_after_over_maximum)
             and km_per_litre_samples >= economy_below_baseline_min_samples
-            and km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
+            and judged_km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
             -- 1.4826 makes a MAD comparable with a standard deviation.
-            and km_per_litre
+            and judged_km_per_litre
             < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
-            -- More than earlier partial fills left room for.
+            -- More than the tank had room for; known only where it is judged.
             and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
 
         union all

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -31,6 +32,7 @@ class Verdict:
     interval_litres: float | None = None
     km_per_litre: float | None = None
     rolling_km_per_litre: float | None = None
+    unexplained_litres: float | None = None
 
 
 def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
@@ -138,6 +140,10 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
     tank: list[Fact] = []
     # (distance, km per litre) or None of each counted fill so far: the samples of the baseline.
     past: list[tuple[float, float] | None] = []
+    past_litres: list[float | None] = []
+    # What each valid interval put into the tank and did not burn, and the most room it can have left.
+    rooms: list[tuple[float, float]] = []
+    since_last_valid = 0.0
     valid: list[tuple[float, float]] = []
     for fill in counted:
         tank.append(fill)
@@ -145,30 +151,53 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         distance = _km(fill) - _km(last) if last and fill.odometer_km else None
         litres = sum(part.litres or 0 for part in tank)
         sample = None
+        # Counted fills come in blocks; a baseline is of the fills before the block that this one is in.
+        block, size = len(past), limits["baseline_block_fills"]
+        if block >= size:
+            block -= block % size
+        baseline = slice(max(block - limits["baseline_fills"], 0), block)
+        samples = [one for one in past[baseline] if one]
+        usual = median(e for _, e in samples) if samples else None
+        usual_max = next(iter(sorted(filter(None, past_litres[baseline]), reverse=True)[1:]), None)
         reason = _reason(
             fill, last, tank, ends, fill.id in good_ids, fill.id in topped_up, fill.id in repeated, limits
         )
         if reason is None:
             assert distance is not None
             sample = distance, distance / litres
-            # Counted fills come in blocks; a baseline is of the fills before the block that this one is in.
-            block, size = len(past), limits["baseline_block_fills"]
-            if block >= size:
-                block -= block % size
-            samples = [one for one in past[max(block - limits["baseline_fills"], 0) : block] if one]
             if (
-                len(samples) >= limits["missed_fill_min_intervals"]
+                usual is not None
+                and len(samples) >= limits["missed_fill_min_intervals"]
                 and distance >= limits["missed_fill_min_times_usual_distance"] * median(d for d, _ in samples)
-                and sample[1]
-                >= limits["missed_fill_min_times_usual_km_per_litre"] * median(e for _, e in samples)
+                and sample[1] >= limits["missed_fill_min_times_usual_km_per_litre"] * usual
             ):
                 reason = "missed_fill_suspected"
         past.append(sample)
+        plausible = fill.litres and not _litres_implausible(fill, limits)
+        past_litres.append(fill.litres if plausible else None)
         verdict = Verdict(reason, distance)
+        if usual is not None and distance is not None and _fills_up(samples, usual, usual_max, limits):
+            unexplained = since_last_valid + litres - distance / usual
+            if reason is None:
+                unexplained -= _room(rooms[-limits["tank_level_intervals"] :])
+                if len(tank) > 1 and fill.id in good_ids and counted[len(past) - 2].id in good_ids:
+                    unexplained = min(unexplained, fill.litres or 0)
+                verdict.unexplained_litres = unexplained
+            elif reason == "topup_merged" and len(tank) == 1 and plausible:
+                verdict.unexplained_litres = unexplained - _room(rooms[-limits["tank_level_intervals"] - 1 :])
         if reason is None:
             assert distance is not None
             valid.append((distance, litres))
             verdict.interval_litres, verdict.km_per_litre = litres, distance / litres
+            put_in = since_last_valid + (litres - distance / usual if usual else 0)
+            assert fill.litres is not None
+            rooms.append((put_in, inf if usual_max is None else max(usual_max - fill.litres, 0)))
+            since_last_valid = 0.0
+        elif ends:
+            # Nobody knows how full the tank is.
+            since_last_valid -= usual_max or 0
+        if verdict.unexplained_litres == -inf:
+            verdict.unexplained_litres = None
         if valid:
             window = valid[-limits["rolling_intervals"] :]
             verdict.rolling_km_per_litre = sum(d for d, _ in window) / sum(v for _, v in window)
@@ -176,6 +205,23 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         if ends:
             last, tank = fill, []
     return verdicts
+
+
+def _fills_up(
+    samples: list[tuple[float, float]], usual: float, usual_max: float | None, limits: dict[str, Any]
+) -> bool:
+    if usual_max is None:
+        return False
+    limit = usual_max * limits["partial_fills_times_usual_max"]
+    too_far = [km / usual > limit for km, economy in samples if km / economy <= usual_max]
+    return bool(too_far) and sum(too_far) <= limits["partial_fills_max_share"] * len(too_far)
+
+
+def _room(rooms: list[tuple[float, float]]) -> float:
+    room = inf
+    for put_in, most in rooms:
+        room = min(max(room - put_in, 0), most)
+    return room
 
 
 def _reason(

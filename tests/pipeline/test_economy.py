@@ -99,16 +99,13 @@ def histories(draw: st.DrawFn) -> list[Fact]:
     return facts
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-@given(facts=histories())
-def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
+def assert_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
+    """Whether fill_intervals, computed from nothing, says of each fill what the rules say."""
     with built.database.connect() as conn:
         insert_facts(conn, facts)
         rows = conn.execute(
             "select id, exclusion_reason, distance_km, interval_litres, km_per_litre, rolling_km_per_litre,"
-            f" is_valid from ({built.from_nothing}) as intervals"  # type: ignore[arg-type]
+            f" unexplained_litres, is_valid from ({built.from_nothing}) as intervals"  # type: ignore[arg-type]
         ).fetchall()
         conn.rollback()
     expected = judge(facts, LIMITS)
@@ -118,10 +115,31 @@ def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
         assert (id_, reason, is_valid) == (id_, verdict.reason, verdict.reason is None)
         wanted = [
             verdict.distance_km, verdict.interval_litres, verdict.km_per_litre, verdict.rolling_km_per_litre,
+            verdict.unexplained_litres,
         ]  # fmt: skip
         for figure, want in zip(figures, wanted, strict=True):
             assert (figure is None) == (want is None), (id_, reason, figures, wanted)
             assert want is None or float(figure) == pytest.approx(want, abs=0.001)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(facts=histories())
+def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
+    assert_intervals_follow_the_rules(built, facts)
+
+
+def test_intervals_of_a_fleet_follow_the_rules(built: Built) -> None:
+    """Histories long enough for a baseline, and with room in the tank to reckon with."""
+    _, fills = fleet_fills(5, 12, datetime(2025, 6, 1, tzinfo=NAIROBI), datetime(2026, 10, 1, tzinfo=NAIROBI))
+    assert_intervals_follow_the_rules(
+        built,
+        [
+            Fact(fill.id, fill.plate, fill.filled_at, fill.litres, fill.amount_kes, fill.odometer_km)
+            for fill in fills
+        ],
+    )
 
 
 def test_recomputing_changed_vehicles_equals_a_build_from_nothing(built: Built) -> None:
