@@ -77,12 +77,11 @@ priced_fills as (
     select
         fills.*,
         settings.*,
-        coalesce(
-            fills.max_price_kes_per_litre,
-            case
-                when fleet.samples >= settings.price_out_of_band_min_samples then fleet.median_price
-            end
-        ) as expected_price,
+        coalesce(fills.max_price_kes_per_litre, fleet.median_price) as expected_price,
+        {%- for rule in ['price_out_of_band', 'litres_amount_swapped'] %}
+            fills.max_price_kes_per_litre is not null
+            or fleet.samples >= coalesce(settings.{{ rule }}_min_samples, 1) as {{ rule }}_has_basis,
+        {%- endfor %}
         case
             when fills.max_price_kes_per_litre is not null then 'the regulated maximum of that date'
             else 'the fleet''s median of that week'
@@ -113,11 +112,13 @@ measured_fills as (
         priced_fills.*,
         coalesce(exclusion_reason = 'duplicate', false) as is_duplicate,
         coalesce(
-            litres / nullif(amount_kes, 0) between expected_price * (1 - litres_amount_swapped_threshold)
+            litres_amount_swapped and litres_amount_swapped_has_basis
+            and litres / nullif(amount_kes, 0) between expected_price * (1 - litres_amount_swapped_threshold)
             and expected_price * (1 + litres_amount_swapped_threshold),
             false
         ) as is_swapped,
-        coalesce(price_per_litre_kes, expected_price) as paid_price,
+        coalesce(price_per_litre_kes, case when price_out_of_band_has_basis then expected_price end)
+        as paid_price,
         distance_km / greatest(days_since_previous, 1) as km_per_day,
         previous_fill_litres + litres - coalesce(km_since_previous_fill / nullif(usual_km_per_litre, 0), 0)
         as litres_in_tank,
@@ -268,7 +269,8 @@ findings as (
                 ' is KES ', {{ figure('expected_price', 2) }}, '.'
             ) as explanation
         where
-            price_out_of_band and not is_duplicate and not is_swapped and not is_unusual_fuel
+            price_out_of_band and price_out_of_band_has_basis
+            and not is_duplicate and not is_swapped and not is_unusual_fuel
             and (
                 price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
                 or price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
@@ -287,7 +289,7 @@ findings as (
                 ' per litre, where ', expected_price_source, ' is KES ',
                 {{ figure('expected_price', 2) }}, '.'
             ) as explanation
-        where litres_amount_swapped and not is_duplicate and is_swapped
+        where is_swapped and not is_duplicate
 
         union all
 
