@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
@@ -101,12 +101,12 @@ class Feed:
     cut: set[int] = field(default_factory=set)  # the slots of records that were nested too deep
     given_ids: list[str] | None = None  # known from elsewhere, whatever the records say
     exported_at: datetime | None = None
-    digests: list[bytes] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.digests = [blake2b(raw, digest_size=16).digest() for raw in self.raws]
-        for slot, original in self.originals.items():
-            self.digests[slot] = blake2b(original, digest_size=16).digest()
+    def digests(self, slots: Iterable[int]) -> Iterator[bytes]:
+        """Digests of the records in these slots, as exported."""
+        originals, raws = self.originals, self.raws
+        for slot in slots:
+            yield blake2b(originals.get(slot) or raws[slot], digest_size=16).digest()
 
     def original(self, slot: int) -> bytes:
         """The record's bytes as exported."""
@@ -163,8 +163,6 @@ class Feed:
                 inner = head.json
                 head = msgspec.json.decode(inner, type=LooseHead)
                 self.raws[slot] = inner
-                if slot not in self.originals:
-                    self.digests[slot] = blake2b(inner, digest_size=16).digest()
         except msgspec.ValidationError:
             return id, None, "not an object"
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

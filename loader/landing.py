@@ -32,6 +32,7 @@ VERSION = 1  # of landing.sql
 LOCK = 0x6675656C  # the advisory lock's key: "fuel" in ASCII
 SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
 ACCEPT = "--accept-shrink takes it all the same"
+MANY_ROWS = 1_000  # from here on a wrong estimate hurts
 BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 200
 WRONG_LOGIN = (
     "password authentication failed",
@@ -70,6 +71,8 @@ LIVE = """
 select count(*) from fuel.records_raw where absent_since is null and coalesce(raw ->> 'deleted_at', '') = ''
 """
 STAGE = f"create temporary table changed on commit drop as select {COLUMNS} from fuel.records_raw limit 0"
+# By the statistics of earlier loads a new one has no row: dbt's queries would join its rows one by one.
+ANALYZED = "select reltuples > 0 from pg_class where oid = 'fuel.records_raw'::regclass"
 LOSE = """
 update fuel.records_raw set absent_since = %(exported_at)s, load_id = %(load_id)s, loaded_at = now()
 where id = any(%(lost)s)
@@ -294,6 +297,8 @@ class Landing:
             conn.execute(UPSERT, {"outdated": outdated})
         if lost:
             conn.execute(LOSE, {"exported_at": source.exported_at, "load_id": load_id, "lost": lost})
+        if counts.inserted + counts.updated >= MANY_ROWS and _value(conn, ANALYZED):
+            conn.execute("analyze fuel.records_raw (load_id)")
         if feed.originals:
             rejects += [
                 Reject(slot + 1, id, "sanitised", feed.originals[slot])
@@ -332,19 +337,20 @@ class Landing:
             counts.duplicate = versions.duplicate
             return versions, dict.fromkeys(range(len(versions.ids)), "inserted"), []
         stored: set[bytes] = set()
+        digests: list[bytes] = []
+        unread: Sequence[int] = everything
         if snapshot:
             with conn.cursor(binary=True) as cursor:
                 stored.update((cursor.execute(LIVE_DIGESTS).fetchone() or [None])[0] or ())
-        gone = stored.difference(feed.digests)
-        unread = [slot for slot, digest in enumerate(feed.digests) if digest not in stored]
+            digests.extend(feed.digests(everything))
+            unread = [slot for slot, digest in enumerate(digests) if digest not in stored]
+        gone = stored.difference(digests)
         versions = feed.read(unread)
         compared = self._verdicts(conn, source, feed, versions, outdated)
         # Where the file holds the stored version of an id beside a changed one, the newer of them counts.
         twins = {digest for _, digest in compared.values() if digest in stored and digest not in gone}
         if twins:
-            unread = [
-                slot for slot, digest in enumerate(feed.digests) if digest not in stored or digest in twins
-            ]
+            unread = [slot for slot, digest in enumerate(digests) if digest not in stored or digest in twins]
             versions = feed.read(unread)
             compared = self._verdicts(conn, source, feed, versions, outdated)
         known = len(stored) - len(gone) - len(twins)
@@ -352,7 +358,7 @@ class Landing:
         counts.unchanged = known + len(versions.ids) - len(compared)
         verdicts = {n: verdict for n, (verdict, _) in compared.items()}
         gone.difference_update(digest for _, digest in compared.values())
-        gone.difference_update(feed.digests[slot] for slot in versions.slots)  # of items unwrapped since
+        gone.difference_update(feed.digests(versions.slots))  # of items unwrapped since
         if not gone or outdated:
             return versions, verdicts, []
         parameters = {
@@ -375,7 +381,7 @@ class Landing:
         count = len(versions.ids)
         parameters = {
             "ids": _array(TEXT, map(_sized, map(str.encode, versions.ids)), count),
-            "digests": _array(BYTEA, (_sized(feed.digests[slot]) for slot in versions.slots), count),
+            "digests": _array(BYTEA, map(_sized, feed.digests(versions.slots)), count),
             "stamps": _array(TIMESTAMPTZ, map(_stamp, versions.stamps), count),
             "exported_at": source.exported_at,
             "outdated": outdated,
@@ -520,11 +526,12 @@ def _copy(
         copy.write(b"PGCOPY\n\xff\r\n\x00" + bytes(8))
         for start in range(0, len(batch), WRITE_ROWS):
             parts: list[Any] = []
-            for n in batch[start : start + WRITE_ROWS]:
-                slot = versions.slots[n]
+            rows = batch[start : start + WRITE_ROWS]
+            slots = [versions.slots[n] for n in rows]
+            for n, slot, digest in zip(rows, slots, feed.digests(slots), strict=True):
                 id, raw = versions.ids[n].encode(), feed.raws[slot]
                 parts += (_row(7, len(id)), id, _document(len(raw) + 1, 1), raw)
-                parts += (_sized(feed.digests[slot]), _stamp(versions.stamps[n]), constants)
+                parts += (_sized(digest), _stamp(versions.stamps[n]), constants)
             copy.write(b"".join(parts))
         copy.write(b"\xff\xff")
 

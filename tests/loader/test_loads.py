@@ -121,6 +121,16 @@ def test_unchanged_records_are_not_written(loader):
     assert [a[0] for a, b in zip(after, before, strict=True) if a != b] == ["7"]
 
 
+def test_how_many_rows_a_large_load_changed_is_known_to_the_planner(loader):
+    """A build right after it would join its rows one by one, if it expected a single one."""
+    loader.snapshot([record(n) for n in range(4000)])
+    loader.database.query("analyze fuel.records_raw")
+    loader.snapshot([record(n, at=n % 2) for n in range(4000)])
+    explain = "explain (format json) select from fuel.records_raw where load_id > 1"
+    [(plan,)] = loader.database.query(explain)
+    assert 1000 < plan[0]["Plan"]["Plan Rows"] < 3000
+
+
 STORED = record(1, at=2, v="stored")
 BESIDE = {
     "newer, after": ([STORED, record(1, at=3, v="new")], "new"),
