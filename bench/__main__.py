@@ -228,8 +228,9 @@ READS = {
 }  # fmt: skip
 
 
-def reads(bench: Bench) -> None:
-    """The reads of dashboards, in seconds, server and wire included."""
+def reads(bench: Bench) -> dict[str, list[str]]:
+    """The reads of dashboards, in seconds, server and wire included; gives their plans."""
+    plans = {}
     bench.settle("large")
     gc.collect()
     gc.freeze()  # a dashboard has no feed of a whole history in memory to look through
@@ -241,6 +242,9 @@ def reads(bench: Bench) -> None:
         rng = random.Random(7)
         for name, (sql, bar) in READS.items():
             single = "%(plate)s" in sql
+            explain = f"explain (analyze, buffers, costs off) {sql}"
+            plan = conn.execute(explain, {"plate": plates[0]} if single else None).fetchall()  # type: ignore[arg-type]
+            plans[name] = [line for (line,) in plan]
             times = []
             for _ in range(205 if single else 6):
                 started = time.perf_counter()
@@ -249,6 +253,7 @@ def reads(bench: Bench) -> None:
             times = sorted(times[5:] if single else times[1:])
             seconds = times[int(len(times) * 0.95)] if single else middle(times)
             bench.add(name, seconds, None, ("its bar in seconds", bar, 1.0))
+    return plans
 
 
 def trigger_database(bench: Bench) -> str:
@@ -319,7 +324,7 @@ def main() -> None:
         landing(bench, records)
         first_time(bench, N)
         hourly(bench, records)
-        reads(bench)
+        plans = reads(bench)
         hourly_snapshot(bench, records)
         unused = unused_indexes(bench)
         print("\n" + table(bench.rows))
@@ -327,6 +332,7 @@ def main() -> None:
         results = {
             "fills": N,
             "unused_indexes": unused,
+            "plans": plans,
             "rows": [asdict(r) | {"ratio": r.ratio} for r in bench.rows],
         }
         (ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=2) + "\n")
