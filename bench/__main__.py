@@ -321,10 +321,15 @@ def main() -> None:
         bench = Bench(pg, s3, Path(folder))
         for name in BUCKETS:
             s3.client().create_bucket(Bucket=name)
-        with pg.connect("template1", autocommit=True) as conn:
-            conn.execute((ROOT / "demo" / "devices.sql").read_text())  # type: ignore[arg-type]
         print(f"{N:,} fills; every phase {REPEAT} times, the median counts", flush=True)
         records = list(feed.records(N))
+        with pg.connect("template1", autocommit=True) as conn:
+            conn.execute((ROOT / "demo" / "devices.sql").read_text())  # type: ignore[arg-type]
+            conn.cursor().executemany(
+                "insert into tracksolid.devices (imei, vehicle_number, cost_centre, assigned_city, is_active)"
+                " values (%s, %s, %s, %s, true)",
+                feed.devices(records),
+            )
         landing(bench, records)
         first_time(bench, N)
         hourly(bench, records)

@@ -72,6 +72,13 @@ def records(count: int) -> Iterator[dict[str, Any]]:
         }
 
 
+def devices(fills: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """The tracker's device of each vehicle: imei, plate, cost centre and city."""
+    plates = sorted({fill["car"].upper().replace(" ", "") for fill in fills})
+    cities = ("Nairobi", "Mombasa", "Kisumu", "Nakuru")
+    return [(f"{n:015d}", plate, f"CC{n % 12:02d}", cities[n % 4]) for n, plate in enumerate(plates)]
+
+
 def edited(record: dict[str, Any], hours: int = 1) -> dict[str, Any]:
     """The same record after an edit at its source: another amount, a later `updated_at`."""
     moment = END + timedelta(hours=hours)
