@@ -19,7 +19,7 @@ class Measured(Protocol):
     def ratio(self) -> float | None: ...
 
 
-WIDTH, LEFT, STEP, TOP = 900, 400, 26, 64
+WIDTH, LEFT, RIGHT, STEP, TOP = 1080, 350, 300, 26, 64
 
 
 def plot(count: int, rows: Sequence[Measured]) -> str:
@@ -30,7 +30,7 @@ def plot(count: int, rows: Sequence[Measured]) -> str:
 
     def x(value: float) -> float:
         share = (math.log10(min(max(value, 0.05), 5)) - low) / (high - low)
-        return LEFT + share * (WIDTH - LEFT - 90)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -52,7 +52,8 @@ def plot(count: int, rows: Sequence[Measured]) -> str:
         parts.append(
             f'<text x="{LEFT - 10}" y="{y + 12}" text-anchor="end">{escape(row.phase.strip())}</text>'
             f'<rect x="{LEFT}" y="{y}" width="{max(x(share) - LEFT, 2):.0f}" height="16" fill="{colour}"/>'
-            f'<text x="{x(share) + 6:.0f}" y="{y + 12}" fill="#333">{row.ratio:.2f} / {row.bar:g}</text>'
+            f'<text x="{x(share) + 6:.0f}" y="{y + 12}" fill="#333">'
+            f"{row.ratio:.3g} &#215; {escape(row.reference or '')}, bar {row.bar:g}</text>"
         )
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
