@@ -361,18 +361,21 @@ class Landing:
         gone.difference_update(feed.digests(versions.slots))  # of items unwrapped since
         if not gone or outdated:
             return versions, verdicts, []
-        parameters = {
-            "exported_at": source.exported_at,
-            "digests": list(gone),
-            "ids": [*versions.ids, *(each.id for each in versions.rejects if each.id)],
-        }
+        named = [*versions.ids, *(each.id for each in versions.rejects if each.id)]
+        return versions, verdicts, self._lost(conn, source, list(gone), named, accept_shrink)
+
+    def _lost(
+        self, conn: Connection, source: Source, gone: list[bytes], named: list[str], accept_shrink: bool
+    ) -> list[str]:
+        """The ids of the rows with these digests that the snapshot does not name at all."""
+        parameters = {"exported_at": source.exported_at, "digests": gone, "ids": named}
         rows = conn.execute(LOST, parameters).fetchall()
         lost_alive = sum(alive for _, alive in rows)
         if lost_alive > SHRINK_ROWS and not accept_shrink:
             live = _value(conn, LIVE)
             if lost_alive > SHRINK_SHARE * live:
                 raise RefusedObject(f"it lacks {lost_alive} of {live} live rows, more than 5 %; {ACCEPT}")
-        return versions, verdicts, [id for id, _ in rows]
+        return [id for id, _ in rows]
 
     def _verdicts(
         self, conn: Connection, source: Source, feed: Feed, versions: Versions, outdated: bool
