@@ -36,13 +36,8 @@
         with recursive
         {%- for raw_column, (canonical_column, function_name) in canonical.items() %}
 
-        -- A loose index scan: PostgreSQL jumps from one spelling to the next.
         {{ raw_column }}_spellings (spelling) as (
-            select min({{ raw_column }}) from {{ relation }}
-            union all
-            select (select min(next.{{ raw_column }}) from {{ relation }} as next where next.{{ raw_column }} > spelling)
-            from {{ raw_column }}_spellings
-            where spelling is not null
+            {{ each_spelling(relation, raw_column, cte=raw_column ~ '_spellings') }}
         ),
 
         -- All rows of a spelling have the right value if the lowest and the highest one are right.
@@ -96,6 +91,22 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return(found) }}
+{%- endmacro %}
+
+
+{#-
+    Body of a recursive CTE, `cte (spelling)`: each spelling of `raw_column` in the rows of `relation` that `condition`
+    holds for, and a null at the end. A loose index scan: PostgreSQL jumps from one spelling to the next.
+-#}
+{% macro each_spelling(relation, raw_column, condition='true', cte='spellings') -%}
+    select min({{ raw_column }}) from {{ relation }} where {{ condition }}
+    union all
+    select (
+        select min({{ raw_column }}) from {{ relation }}
+        where {{ raw_column }} > {{ cte }}.spelling and {{ condition }}
+    )
+    from {{ cte }}
+    where {{ cte }}.spelling is not null
 {%- endmacro %}
 
 

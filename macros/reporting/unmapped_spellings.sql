@@ -7,17 +7,7 @@
 {% macro unmapped_spellings(raw_column, is_mapped) -%}
     with recursive spellings (spelling) as (
 
-        select min({{ raw_column }}) from {{ ref('records') }}
-        where deleted_at is null and absent_since is null
-        union all
-        select (
-            select min(following.{{ raw_column }}) from {{ ref('records') }} as following
-            where
-                following.{{ raw_column }} > spelling
-                and following.deleted_at is null and following.absent_since is null
-        )
-        from spellings
-        where spelling is not null
+        {{ each_spelling(ref('records'), raw_column, 'deleted_at is null and absent_since is null') }}
 
     ),
 

@@ -2,17 +2,7 @@
 
 with recursive spellings (spelling) as (
 
-    -- A loose index scan: PostgreSQL jumps from one spelling to the next.
-    select min(department_raw) from {{ ref('records') }}
-    union all
-    select
-        (
-            select min(following.department_raw)
-            from {{ ref('records') }} as following
-            where following.department_raw > spellings.spelling
-        )
-    from spellings
-    where spellings.spelling is not null
+    {{ each_spelling(ref('records'), 'department_raw') }}
 
 ),
 
