@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import json
 import logging
@@ -25,6 +26,8 @@ from loader.settings import ConfigurationError, Settings, read_settings
 log = logging.getLogger("loader")
 SNAPSHOT_KEY = "fuel_records/latest.json"
 CHANGES_PREFIX = "fuel_records/changes/"
+# Before it ends, Python looks once more for cycles among all that boto3 holds: 0.1 s for nothing.
+atexit.register(gc.freeze)
 
 DESCRIPTION = """\
 Land the fuel feed of the bucket in PostgreSQL: fuel.records_raw, one row per id, newest version.

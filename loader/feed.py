@@ -16,9 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from loader.bucket import RefusedObject
 
 NAIROBI = timezone(timedelta(hours=3))
-EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
-MICROSECOND = timedelta(microseconds=1)
-LONG_AGO = -(2**62)  # stands for no time at all where times are compared
+LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # stands for no time at all where times are compared
 MAX_ID_BYTES = 1000
 MAX_DEPTH = 500  # far below what Python's and PostgreSQL's stacks bear, far above any record
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
@@ -81,12 +79,12 @@ class Reject:
 class Versions:
     """What landing needs of some records, in parallel lists: of each id the newest version among them.
 
-    `slots` are places in the feed's lists; `stamps` are microseconds since 2000-01-01 UTC, or None.
+    `slots` are places in the feed's lists; `times` say when the versions were written (aware), or None.
     """
 
     slots: list[int]
     ids: list[str]
-    stamps: list[int | None]
+    times: list[datetime | None]
     duplicate: int
     rejects: list[Reject]
 
@@ -116,13 +114,12 @@ class Feed:
         """Read id and times of the records in these slots, ascending."""
         found: list[int] = []
         ids: list[str] = []
-        stamps: list[int | None] = []
+        times: list[datetime | None] = []
         rejects: list[Reject] = []
         raws, unusual = self.raws, self.cut if self.given_ids is None else range(len(self.raws))
         decode = msgspec.json.Decoder(Head).decode
         for slot in slots:
             id: Any
-            stamp: int | None
             try:
                 head = decode(raws[slot])
                 id, updated_at, deleted_at = head.id, head.updated_at, head.deleted_at
@@ -130,31 +127,31 @@ class Feed:
                     id = str(id)
                 if not id or len(id) > 200 or id.isspace() or slot in unusual:
                     raise msgspec.ValidationError  # to be looked at more closely
-                stamp = None if updated_at is None else to_micros(updated_at)
+                when = None if updated_at is None else _in_nairobi(updated_at)
                 if deleted_at is not None:
-                    stamp = max(stamp or LONG_AGO, to_micros(deleted_at))
+                    when = max(when or LONG_AGO, _in_nairobi(deleted_at))
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                id, stamp, problem = self._read_closely(slot)
+                id, when, problem = self._read_closely(slot)
                 if problem:
                     rejects.append(Reject(slot + 1, id, problem, self.original(slot)))
                     continue
             found.append(slot)
             ids.append(id)
-            stamps.append(stamp)
+            times.append(when)
         newest = dict(zip(ids, range(len(ids)), strict=True))
         if len(newest) == len(ids):
-            return Versions(found, ids, stamps, 0, rejects)
+            return Versions(found, ids, times, 0, rejects)
         newest.clear()
         for n, id in enumerate(ids):
             held = newest.setdefault(id, n)
-            if held != n and (stamps[n] or LONG_AGO) >= (stamps[held] or LONG_AGO):
+            if held != n and (times[n] or LONG_AGO) >= (times[held] or LONG_AGO):
                 newest[id] = n
         kept = list(newest.values())
         return Versions(
-            [found[n] for n in kept], list(newest), [stamps[n] for n in kept], len(ids) - len(kept), rejects
+            [found[n] for n in kept], list(newest), [times[n] for n in kept], len(ids) - len(kept), rejects
         )
 
-    def _read_closely(self, slot: int) -> tuple[str | None, int | None, str | None]:
+    def _read_closely(self, slot: int) -> tuple[str | None, datetime | None, str | None]:
         """Id, time and what is wrong, of a record that is not as nearly all are; an item is unwrapped."""
         id = self.given_ids[slot] if self.given_ids is not None else None
         try:
@@ -167,12 +164,12 @@ class Feed:
             return id, None, "not an object"
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return id, None, f"unreadable: {error}"
-        times = [_micros(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
+        times = [_time(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
         problem = None
         if id is None:
             id, problem = _read_id(head.id)
-        stamp = max((micros for micros in times if micros is not None), default=None)
-        return id, stamp, TOO_DEEP if slot in self.cut else problem
+        when = max((each for each in times if each is not None), default=None)
+        return id, when, TOO_DEEP if slot in self.cut else problem
 
 
 class _Repairs:
@@ -232,9 +229,7 @@ def parse(body: bytearray) -> Feed:
         records, metadata = _split(body)
     feed = Feed(list(records), metadata.record_count, *repairs.undo(records))
     for value in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
-        micros = _micros(value)
-        if micros is not None and feed.exported_at is None:
-            feed.exported_at = EPOCH + timedelta(microseconds=micros)
+        feed.exported_at = feed.exported_at or _time(value)
     return feed
 
 
@@ -326,21 +321,19 @@ def _value(raw: Raw) -> Any:
         return None
 
 
-def _micros(value: Any) -> int | None:
-    """Microseconds since 2000 of a datetime, ISO 8601 text, or epoch seconds or milliseconds; else None."""
+def _time(value: Any) -> datetime | None:
+    """The time in a datetime, ISO 8601 text, or epoch seconds or milliseconds; else None."""
     if isinstance(value, str):
         text = value.strip()
         value = float(text) if re.fullmatch(r"\d{9,13}(\.\d+)?", text) else key_time(text, NAIROBI)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 1e8 < value < 1e13:
-        return round((value / 1000 if value >= 1e11 else value) * 1_000_000) - 946_684_800_000_000
-    if not isinstance(value, datetime):
-        return None
-    return to_micros(value)
+        return datetime.fromtimestamp(value / 1000 if value >= 1e11 else value, timezone.utc)
+    return _in_nairobi(value) if isinstance(value, datetime) else None
 
 
-def to_micros(when: datetime) -> int:
-    """Microseconds since 2000-01-01 UTC, PostgreSQL's own form of a time; without zone it is Nairobi's."""
-    return ((when if when.tzinfo else when.replace(tzinfo=NAIROBI)) - EPOCH) // MICROSECOND
+def _in_nairobi(when: datetime) -> datetime:
+    """A time without zone is Nairobi's."""
+    return when if when.tzinfo else when.replace(tzinfo=NAIROBI)
 
 
 def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:
@@ -348,8 +341,7 @@ def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:
     match = _KEY_TIME.search(text)
     if not match:
         epoch = re.search(r"(?<!\d)\d{13}(?!\d)|(?<!\d)\d{10}(?!\d)", text)
-        micros = _micros(int(epoch[0])) if epoch else None
-        return None if micros is None else EPOCH + timedelta(microseconds=micros)
+        return _time(int(epoch[0])) if epoch else None
     *numbers, micros_text, millis_text, offset = match.groups()
     fraction = int((micros_text or millis_text or "").ljust(6, "0"))
     try:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
-from psycopg.copy import QueuedLibpqWriter
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
-from loader.feed import Feed, Reject, Versions, to_micros
+from loader.feed import Feed, Reject, Versions
 from loader.settings import ConfigurationError, Settings
 
 log = logging.getLogger("loader")
@@ -33,7 +32,7 @@ LOCK = 0x6675656C  # the advisory lock's key: "fuel" in ASCII
 SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
 ACCEPT = "--accept-shrink takes it all the same"
 MANY_ROWS = 1_000  # from here on a wrong estimate hurts
-BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 200
+BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 100
 WRONG_LOGIN = (
     "password authentication failed",
     "no password supplied",
@@ -41,6 +40,7 @@ WRONG_LOGIN = (
     "no pg_hba.conf entry",
 )
 COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"
+EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=timezone.utc), timedelta(microseconds=1)
 BYTEA, TEXT, TIMESTAMPTZ, JSONB = 17, 25, 1184, 3802  # type oids
 _int32, _int64 = struct.Struct("!i").pack, struct.Struct("!iq").pack
 # A binary COPY row begins with its number of columns, a jsonb value with its version.
@@ -97,7 +97,7 @@ select
     end as verdict,
     stored.raw_digest
 from
-    unnest(%(ids)s::text[], %(digests)s::bytea[], %(stamps)s::timestamptz[])
+    unnest(%(ids)s::text[], %(digests)s::bytea[], %(times)s::timestamptz[])
     with ordinality as incoming (id, digest, source_updated_at, slot)
 left join fuel.records_raw as stored on incoming.id = stored.id
 where
@@ -194,12 +194,9 @@ def _sized(value: bytes) -> bytes:
     return _int32(len(value)) + value
 
 
-def _stamp(micros: int | None) -> bytes:
-    return _int32(-1) if micros is None else _int64(8, micros)
-
-
 def _time(when: datetime | None) -> bytes:
-    return _stamp(to_micros(when) if when else None)
+    """A timestamptz: microseconds since 2000."""
+    return _int32(-1) if when is None else _int64(8, (when - EPOCH) // MICROSECOND)
 
 
 class Landing:
@@ -385,7 +382,7 @@ class Landing:
         parameters = {
             "ids": _array(TEXT, map(_sized, map(str.encode, versions.ids)), count),
             "digests": _array(BYTEA, map(_sized, feed.digests(versions.slots)), count),
-            "stamps": _array(TIMESTAMPTZ, map(_stamp, versions.stamps), count),
+            "times": _array(TIMESTAMPTZ, map(_time, versions.times), count),
             "exported_at": source.exported_at,
             "outdated": outdated,
         }
@@ -522,11 +519,9 @@ def _copy(
     conn: Connection, feed: Feed, versions: Versions, target: str, constants: bytes, batch: list[int]
 ) -> None:
     """COPY these versions into `target`, in binary form: nothing to escape or parse twice."""
-    cursor = conn.cursor()
-    # The queue's thread feeds PostgreSQL while the next rows are put together.
-    writer = QueuedLibpqWriter(cursor)
-    with cursor.copy(f"copy {target} ({COLUMNS}) from stdin (format binary)", writer=writer) as copy:
+    with conn.cursor().copy(f"copy {target} ({COLUMNS}) from stdin (format binary)") as copy:
         copy.write(b"PGCOPY\n\xff\r\n\x00" + bytes(8))
+        # PostgreSQL reads on from the socket's buffer while the next few rows are put together.
         for start in range(0, len(batch), WRITE_ROWS):
             parts: list[Any] = []
             rows = batch[start : start + WRITE_ROWS]
@@ -534,7 +529,7 @@ def _copy(
             for n, slot, digest in zip(rows, slots, feed.digests(slots), strict=True):
                 id, raw = versions.ids[n].encode(), feed.raws[slot]
                 parts += (_row(7, len(id)), id, _document(len(raw) + 1, 1), raw)
-                parts += (_sized(digest), _stamp(versions.stamps[n]), constants)
+                parts += (_sized(digest), _time(versions.times[n]), constants)
             copy.write(b"".join(parts))
         copy.write(b"\xff\xff")
 
