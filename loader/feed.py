@@ -21,6 +21,8 @@ MAX_ID_BYTES = 1000
 MAX_DEPTH = 500  # far below what Python's and PostgreSQL's stacks bear, far above any record
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
+# Few feeds hold anything that so much as looks like what jsonb cannot hold.
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # Every escape is matched, so that an escaped backslash before `u0000` is taken for the plain text it is.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u0000|u[dD][89a-fA-F]..)|.)", re.DOTALL)
 _BRACKET = re.compile(rb'"(?:[^"\\]+|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -219,7 +221,7 @@ def parse(body: bytearray) -> Feed:
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
     repairs = _Repairs(body)
-    if b"\\u" in body:
+    if _SUSPECT.search(body):
         for start in [match.start() for match in _ESCAPE.finditer(body) if match[1]]:
             repairs.replace(start, b"\\ufffd")
     try:

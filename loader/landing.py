@@ -337,10 +337,12 @@ class Landing:
         digests: list[bytes] = []
         unread: Sequence[int] = everything
         if snapshot:
-            with conn.cursor(binary=True) as cursor:
-                stored.update((cursor.execute(LIVE_DIGESTS).fetchone() or [None])[0] or ())
-            digests.extend(feed.digests(everything))
-            unread = [slot for slot, digest in enumerate(digests) if digest not in stored]
+            with conn.cursor(binary=True) as cursor, conn.pipeline():
+                cursor.execute(LIVE_DIGESTS)
+                digests.extend(feed.digests(everything))  # while PostgreSQL gathers its own
+                stored.update((cursor.fetchone() or [None])[0] or ())
+            held = map(stored.__contains__, digests)
+            unread = [slot for slot, is_held in enumerate(held) if not is_held]
         gone = stored.difference(digests)
         versions = feed.read(unread)
         compared = self._verdicts(conn, source, feed, versions, outdated)
