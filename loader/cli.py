@@ -126,12 +126,14 @@ def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) ->
         if applied.get(key) != each.etag and (not args.since or when >= args.since)
     ]
     refused = 0
+    collecting = gc.isenabled()
     gc.disable()  # which looks for cycles among millions of records, time and again, and finds none
     try:
         for each in tqdm(todo, unit="object", disable=not sys.stderr.isatty() or len(todo) < 2):
             refused += not _load_one(landing, args, each, read)
     finally:
-        gc.enable()
+        if collecting:
+            gc.enable()
     if not todo:
         log.info(
             "nothing new: %d objects looked at", len(dated), extra={"mode": args.mode, "objects": len(dated)}
