@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,10 @@ SNAPSHOT = "fuel_records/latest.json"
 BUCKETS = ("fuel", "fuel-unchanged", "fuel-changed", "fuel-small", "fuel-hour")
 
 
-def repeated(measure: Callable[[], Run], times: int = REPEAT) -> Iterator[Run]:
-    """The runs of a phase."""
-    return (measure() for _ in range(times))
+def in_turn(*measures: Callable[[], Run]) -> list[Run]:
+    """The median run of each phase, measured in turn: a slow minute of the machine meets all of them."""
+    rounds = [[measure() for measure in measures] for _ in range(REPEAT)]
+    return [median(runs) for runs in zip(*rounds, strict=True)]
 
 
 def landing(bench: Bench, records: list[dict[str, Any]]) -> None:
@@ -63,15 +64,13 @@ def landing(bench: Bench, records: list[dict[str, Any]]) -> None:
     def again(bucket: str) -> Run:
         return bench.loader(bench.create("bench_again", "landed"), bucket, "--snapshot")
 
-    copied = median(repeated(copy))
+    copied, first = in_turn(copy, lambda: bench.loader(bench.create("landed"), "fuel", "--snapshot"))
     bench.add("psql \\copy of pre-made (id, raw) rows", copied, count)
-    first = median(repeated(lambda: bench.loader(bench.create("landed"), "fuel", "--snapshot")))
     bench.add("first load of the snapshot", first, count, ("psql \\copy", copied.seconds, 2.2))
     bench.settle("landed")
-    unchanged = median(repeated(partial(again, "fuel-unchanged")))
+    unchanged, changed = in_turn(partial(again, "fuel-unchanged"), partial(again, "fuel-changed"))
     against = ("first load", first.seconds)
     bench.add("snapshot, new ETag, nothing changed", unchanged, count, (*against, 0.45))
-    changed = median(repeated(partial(again, "fuel-changed")))
     bench.add("snapshot, new ETag, 1 % changed", changed, count, (*against, 0.5))
     # Half a second each: in turn and more often, for the ratio's sake.
     usages, sames = [], []
@@ -113,15 +112,15 @@ def dlt(bench: Bench, python: Path, count: int, first: Run, unchanged: Run) -> N
         }
         return bench.run([python, ROOT / "bench" / "dlt_peer.py", way, SNAPSHOT], env, bench.work)
 
-    numbers = iter(range(1000))
+    databases: list[str] = []
 
     def from_nothing(way: str) -> Run:
-        return peer(way, bench.create(f"bench_dlt_{way}_{next(numbers)}"), "fuel")
+        databases.append(bench.create(f"bench_dlt_{way}_{len(databases)}"))
+        return peer(way, databases[-1], "fuel")
 
-    fastest = median(repeated(partial(from_nothing, "fastest")))
-    last = f"bench_dlt_fastest_{next(numbers) - 1}"
-    again = median(repeated(lambda: peer("fastest", last, "fuel-unchanged")))
-    slow = median(repeated(partial(from_nothing, "default"), 1 if count > 200_000 else REPEAT))
+    [slow] = in_turn(partial(from_nothing, "default"))
+    [fastest] = in_turn(partial(from_nothing, "fastest"))
+    [again] = in_turn(lambda: peer("fastest", databases[-1], "fuel-unchanged"))
     bench.add("dlt, fastest: first load", fastest, count)
     bench.add("dlt, fastest: the same snapshot again", again, count)
     bench.add("dlt, default: first load", slow, count)
@@ -140,8 +139,7 @@ def first_time(bench: Bench, count: int) -> None:
             seconds.append(bench.model_seconds(name, "state/target"))
         return done
 
-    trigger = median(repeated(lambda: trigger_import(bench, trigger_database(bench), "fuel")))
-    job = median(repeated(whole))
+    trigger, job = in_turn(lambda: trigger_import(bench, trigger_database(bench), "fuel"), whole)
     for name in ("built", "bench_trigger"):
         bench.settle(name)
     bench.add("trigger design: first import", trigger, count)
@@ -156,7 +154,7 @@ def first_time(bench: Bench, count: int) -> None:
     statements = bench.work / "reference.sql"
     statements.write_text(f"create table fuel.reference as {compiled};\ndrop table fuel.reference;\n")
     as_select = [bench.pg.bindir / "psql", "-qf", statements, "-v", "ON_ERROR_STOP=1"]
-    reference = median(repeated(lambda: bench.run(as_select, bench.env(database))))
+    [reference] = in_turn(lambda: bench.run(as_select, bench.env(database)))
     bench.add("create table as select, the same expressions", reference, count)
     first = middle(models["records"])
     against = ("create table as", reference.seconds, 1.5)
@@ -207,7 +205,7 @@ def hourly(bench: Bench, records: list[dict[str, Any]]) -> None:
     reference = median(on_small[1:])
     against = ("on 10,000", reference.seconds, 1.3)
     bench.add("hour with a delta of 100, loader + dbt", median(on_large[1:]), 100, against)
-    idle = median(repeated(lambda: bench.hourly("large", "fuel")))
+    [idle] = in_turn(lambda: bench.hourly("large", "fuel"))
     bench.add("hour with nothing to do", idle)
     bench.add("dbt --version", bench.run([BIN / "dbt", "--version"], bench.env("large")))
 
@@ -284,15 +282,10 @@ def hourly_snapshot(bench: Bench, records: list[dict[str, Any]]) -> None:
     count = len(records)
     some = [feed.edited(r, 2) if r["id"] % max(count // 100, 1) == 0 else r for r in records]
     bench.put("fuel-hour", SNAPSHOT, feed.envelope(some, hour=2))
-    ways: dict[str, Callable[[str, str], Run]] = {
-        "bench_trigger": partial(trigger_import, bench),
-        "built": bench.hourly,
-    }
-    runs: dict[str, list[Run]] = {template: [] for template in ways}
-    for _ in range(REPEAT):
-        for template, work in ways.items():
-            runs[template].append(work(bench.create("bench_hour", template), "fuel-hour"))
-    theirs, ours = (median(done) for done in runs.values())
+    theirs, ours = in_turn(
+        lambda: trigger_import(bench, bench.create("bench_hour", "bench_trigger"), "fuel-hour"),
+        lambda: bench.hourly(bench.create("bench_hour", "built"), "fuel-hour"),
+    )
     bench.add("trigger design: hourly snapshot, 100 changed", theirs, count)
     bench.add("hourly snapshot, 100 changed", ours, count, ("trigger design", theirs.seconds, 0.3))
     against = ("trigger design, WAL", theirs.wal_bytes, 0.02)
