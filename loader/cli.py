@@ -95,6 +95,8 @@ def main(argv: list[str] | None = None) -> int:
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+    # What psycopg ignores while it leaves a lost connection is told, in one line, by the error it leaves for.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     handler.setFormatter(_Formatter(args.log_format == "json"))
     try:
         settings = read_settings()

@@ -105,23 +105,25 @@ def test_connection_cut_again_and_again(loader, monkeypatch):
     assert loader.image() == image
 
 
-def test_session_terminated_by_the_administrator(loader, monkeypatch):
-    """Between the upsert and the commit, once."""
+@pytest.mark.parametrize("statement", ["LIVE_DIGESTS", "FINISH"])
+def test_session_terminated_by_the_administrator(loader, monkeypatch, caplog, statement):
+    """While the loader makes digests, and between the upsert and the commit; once."""
     loader.snapshot([record(1)])
-    finish = landing.FINISH
-    monkeypatch.setattr(landing, "FINISH", "select pg_terminate_backend(pg_backend_pid())")
+    real = getattr(landing, statement)
+    monkeypatch.setattr(landing, statement, "select pg_terminate_backend(pg_backend_pid())")
     say = bucket_module.retrying
 
     def restore_then_retry(*args):
         retry = say(*args)
         tell = retry.before_sleep
-        retry.before_sleep = lambda state: (monkeypatch.setattr(landing, "FINISH", finish), tell(state))
+        retry.before_sleep = lambda state: (monkeypatch.setattr(landing, statement, real), tell(state))
         return retry
 
     monkeypatch.setattr(landing, "retrying", restore_then_retry)
     assert "attempt 1 of 5 failed" in loader.snapshot([record(1, at=1), record(2)]).log
     assert loader.counts() == {"seen": 2, "inserted": 1, "updated": 1}
     assert len(loader.ledger()) == 2
+    assert not caplog.records, "psycopg's own words would stand beside the loader's lines"
 
 
 @pytest.mark.parametrize(
