@@ -35,9 +35,9 @@ SNAPSHOT = "fuel_records/latest.json"
 BUCKETS = ("fuel", "fuel-unchanged", "fuel-changed", "fuel-small", "fuel-hour")
 
 
-def in_turn(*measures: Callable[[], Run]) -> list[Run]:
+def in_turn(*measures: Callable[[], Run], times: int = REPEAT) -> list[Run]:
     """The median run of each phase, measured in turn: a slow minute of the machine meets all of them."""
-    rounds = [[measure() for measure in measures] for _ in range(REPEAT)]
+    rounds = [[measure() for measure in measures] for _ in range(times)]
     return [median(runs) for runs in zip(*rounds, strict=True)]
 
 
@@ -72,12 +72,12 @@ def landing(bench: Bench, records: list[dict[str, Any]]) -> None:
     against = ("first load", first.seconds)
     bench.add("snapshot, new ETag, nothing changed", unchanged, count, (*against, 0.45))
     bench.add("snapshot, new ETag, 1 % changed", changed, count, (*against, 0.5))
-    # Half a second each: in turn and more often, for the ratio's sake.
-    usages, sames = [], []
-    for _ in range(3 * REPEAT):
-        usages.append(bench.run([sys.executable, "-m", "loader", "--help"], bench.env("landed")).seconds)
-        sames.append(bench.loader("landed", "fuel", "--snapshot").seconds)
-    bench.add("snapshot, same ETag", middle(sames), None, ("loader --help", middle(usages), 1.5))
+    usage, same = in_turn(
+        lambda: bench.run([sys.executable, "-m", "loader", "--help"], bench.env("landed")),
+        lambda: bench.loader("landed", "fuel", "--snapshot"),
+        times=3 * REPEAT,  # half a second each: more often, for the ratio's sake
+    )
+    bench.add("snapshot, same ETag", same, None, ("loader --help", usage.seconds, 1.5))
     python = dlt_python()
     if python is not None:
         dlt(bench, python, count, first, unchanged)
@@ -197,14 +197,11 @@ def hourly(bench: Bench, records: list[dict[str, Any]]) -> None:
         bench.put(bucket, f"fuel_records/changes/{stamp}.json", feed.envelope(items, hour=number))
         return bench.hourly(database, bucket)
 
-    on_small, on_large = [], []
-    for _ in range(REPEAT + 1):
-        on_small.append(delta("small", "fuel-small", small))
-        on_large.append(delta("large", "fuel", records))
-    # The first one has dbt parse the project for each of the two.
-    reference = median(on_small[1:])
-    against = ("on 10,000", reference.seconds, 1.3)
-    bench.add("hour with a delta of 100, loader + dbt", median(on_large[1:]), 100, against)
+    deltas = partial(delta, "small", "fuel-small", small), partial(delta, "large", "fuel", records)
+    in_turn(*deltas, times=1)  # which has dbt parse the project for each of the two
+    on_small, on_large = in_turn(*deltas)
+    against = ("on 10,000", on_small.seconds, 1.3)
+    bench.add("hour with a delta of 100, loader + dbt", on_large, 100, against)
     [idle] = in_turn(lambda: bench.hourly("large", "fuel"))
     bench.add("hour with nothing to do", idle)
     bench.add("dbt --version", bench.run([BIN / "dbt", "--version"], bench.env("large")))

@@ -166,7 +166,7 @@ class Feed:
             return id, None, "not an object"
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return id, None, f"unreadable: {error}"
-        times = [_time(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
+        times = [_read_time(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
         problem = None
         if id is None:
             id, problem = _read_id(head.id)
@@ -231,7 +231,7 @@ def parse(body: bytearray) -> Feed:
         records, metadata = _split(body)
     feed = Feed(list(records), metadata.record_count, *repairs.undo(records))
     for value in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
-        feed.exported_at = feed.exported_at or _time(value)
+        feed.exported_at = feed.exported_at or _read_time(value)
     return feed
 
 
@@ -323,7 +323,7 @@ def _value(raw: Raw) -> Any:
         return None
 
 
-def _time(value: Any) -> datetime | None:
+def _read_time(value: Any) -> datetime | None:
     """The time in a datetime, ISO 8601 text, or epoch seconds or milliseconds; else None."""
     if isinstance(value, str):
         text = value.strip()
@@ -343,7 +343,7 @@ def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:
     match = _KEY_TIME.search(text)
     if not match:
         epoch = re.search(r"(?<!\d)\d{13}(?!\d)|(?<!\d)\d{10}(?!\d)", text)
-        return _time(int(epoch[0])) if epoch else None
+        return _read_time(int(epoch[0])) if epoch else None
     *numbers, micros_text, millis_text, offset = match.groups()
     fraction = int((micros_text or millis_text or "").ljust(6, "0"))
     try:
