@@ -129,7 +129,7 @@ fills as (
         price_per_litre_kes,
         odometer_km,
         load_id,
-        odometer_km::double precision as reading_km,
+        case when odometer_km > 0 then odometer_km end::double precision as reading_km,
         date_part('epoch', filled_at) as filled_s,
         case
             when deleted_at is not null or absent_since is not null then 'not_live'
@@ -142,33 +142,42 @@ fills as (
 
 compared_with_same_fill as (
 
-    -- The previous fill of the vehicle with the same litres and amount.
+    -- Of the vehicle's fills with the same litres and amount: the one before, and the first of this reading.
     select
         fills.*,
         lag(id) over same_fill as same_id,
         filled_s - lag(filled_s) over same_fill as seconds_since_same,
-        reading_km - lag(reading_km) over same_fill as km_since_same
+        reading_km - lag(reading_km) over same_fill as km_since_same,
+        lag(id) over same_reading is not null as repeats_reading,
+        first_value(id) over same_reading as first_id,
+        filled_s - first_value(filled_s) over same_reading as seconds_since_first
     from fills
-    window same_fill as (
-        partition by plate, unusable_reason is null, litres, amount_kes
-        {{ order_of_fills }}
-    )
+    window
+        same_fill as (
+            partition by plate, unusable_reason is null, litres, amount_kes
+            {{ order_of_fills }}
+        ),
+        same_reading as (
+            partition by plate, unusable_reason is null, litres, amount_kes, reading_km
+            {{ order_of_fills }}
+        )
 
 ),
 
 marked_duplicates as (
 
+    -- A reading that was the same already a day before proves nothing: the odometer does not move.
     select
         compared_with_same_fill.*,
         case
+            when unusable_reason is not null or coalesce(litres, amount_kes) is null then null
             when
-                unusable_reason is null
-                and coalesce(litres, amount_kes) is not null
-                and case
-                    when km_since_same = 0 then seconds_since_same <= {{ economy.duplicate_max_hours }} * 3600
-                    when km_since_same is null
-                        then seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
-                end
+                reading_km is not null and repeats_reading
+                and seconds_since_first <= {{ economy.duplicate_max_hours }} * 3600
+                then first_id
+            when
+                coalesce(km_since_same, 0) = 0
+                and seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
                 then same_id
         end as duplicate_of_id
     from compared_with_same_fill
@@ -180,8 +189,7 @@ counted_fills as (
     select
         marked_duplicates.*,
         unusable_reason is null and duplicate_of_id is null as is_counted,
-        unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km > 0, false)
-        as has_reading
+        unusable_reason is null and duplicate_of_id is null and reading_km is not null as has_reading
     from marked_duplicates
     order by plate
 
@@ -347,7 +355,11 @@ fills_with_readings as (
         case when litres > 0 then litres end as usable_litres,
         coalesce(
             litres > {{ economy.max_litres_per_fill }}
-            or price_per_litre_kes < {{ economy.min_price_kes_per_litre }},
+            or (
+                price_per_litre_kes not between {{ economy.min_price_kes_per_litre }}
+                and {{ economy.max_price_kes_per_litre }}
+                and fuel_type is distinct from 'electric'
+            ),
             false
         ) as has_implausible_litres
     from grouped_readings
@@ -602,21 +614,88 @@ with_baselines as (
 
 ),
 
+compared_with_next as (
+
+    -- Far more km than the litres explain: fills in between were not reported, or the reading is too high, or
+    -- the tank was not filled up. Unless it is the first, the next interval makes up for it.
+    select
+        with_baselines.*,
+        coalesce(
+            km_per_litre_samples >= {{ economy.missed_fill_min_intervals }}
+            and candidate_distance_km
+            >= {{ economy.missed_fill_min_times_usual_distance }} * usual_distance_km
+            and candidate_distance_km / candidate_litres
+            >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre,
+            false
+        ) as is_too_far,
+        coalesce(
+            (candidate_distance_km + lead(candidate_distance_km) over ends_of_intervals)
+            / (candidate_litres + lead(candidate_litres) over ends_of_intervals)
+            <= {{ economy.missed_fill_max_times_usual_km_per_litre_with_next }} * usual_km_per_litre,
+            false
+        ) as is_usual_with_next
+    from with_baselines
+    window ends_of_intervals as (
+        partition by plate, is_counted, ends_interval
+        order by block, filled_at, odometer_km, id
+    )
+
+),
+
+merged_intervals as (
+
+    select
+        compared_with_next.*,
+        coalesce(is_too_far and is_usual_with_next and not lead(is_too_far) over ends_of_intervals, false)
+        as is_merged,
+        coalesce(not is_too_far and lag(is_too_far and is_usual_with_next) over ends_of_intervals, false)
+        as makes_up,
+        lag(litres_of_interval) over ends_of_intervals as merged_litres,
+        lag(amount_of_interval_kes) over ends_of_intervals as merged_amount_kes,
+        lag(previous_odometer_km) over ends_of_intervals as merged_odometer_km,
+        lag(previous_end_s) over ends_of_intervals as merged_end_s
+    from compared_with_next
+    window ends_of_intervals as (
+        partition by plate, is_counted, ends_interval
+        order by block, filled_at, odometer_km, id
+    )
+
+),
+
 judged_intervals as (
 
     select
-        with_baselines.*,
+        {{ carried }},
+        is_counted,
+        ends_interval and not is_merged as ends_interval,
+        block,
+        previous_fill_s,
+        previous_fill_litres,
+        km_since_previous_fill,
+        has_implausible_litres,
+        usual_distance_km,
+        usual_max_litres,
+        fills_up,
+        litres_samples,
+        usual_km_per_litre,
+        km_per_litre_mad,
+        km_per_litre_samples,
+        usual_fuel_type,
+        usual_fuel_type_share,
+        fuel_type_samples,
+        case when makes_up then merged_odometer_km else previous_odometer_km end as previous_odometer_km,
+        case when makes_up then merged_end_s else previous_end_s end as previous_end_s,
+        case when makes_up then odometer_km - merged_odometer_km else distance_km end as distance_km,
+        case when makes_up then merged_litres + litres_of_interval else litres_of_interval end
+        as litres_of_interval,
+        case when makes_up then merged_amount_kes + amount_of_interval_kes else amount_of_interval_kes end
+        as amount_of_interval_kes,
         case
             when reason_so_far is not null then reason_so_far
-            when
-                km_per_litre_samples >= {{ economy.missed_fill_min_intervals }}
-                and candidate_distance_km
-                >= {{ economy.missed_fill_min_times_usual_distance }} * usual_distance_km
-                and candidate_distance_km / candidate_litres
-                >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre
-                then 'missed_fill_suspected'
+            when is_merged then 'topup_merged'
+            when is_too_far then 'missed_fill_suspected'
         end as exclusion_reason
-    from with_baselines
+    from merged_intervals
     order by plate, is_counted, block
 
 ),
@@ -628,8 +707,9 @@ summed_so_far as (
         judged_intervals.*,
         exclusion_reason is null as is_valid,
         count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
-        sum(candidate_distance_km) filter (where exclusion_reason is null) over vehicle as km_so_far,
-        sum(candidate_litres) filter (where exclusion_reason is null) over vehicle as litres_so_far,
+        sum(distance_km::double precision) filter (where exclusion_reason is null) over vehicle as km_so_far,
+        sum(litres_of_interval::double precision) filter (where exclusion_reason is null) over vehicle
+        as litres_so_far,
         lag(ends_interval) over vehicle as starts_interval,
         -- Bought less burnt: how full the tank is, but for a constant. An interval without economy may have
         -- emptied it.
@@ -637,7 +717,9 @@ summed_so_far as (
             sum(
                 case
                     when exclusion_reason is null
-                        then candidate_litres - candidate_distance_km / usual_km_per_litre
+                        then
+                            litres_of_interval::double precision
+                            - distance_km::double precision / usual_km_per_litre
                     when ends_interval then -usual_max_litres
                 end
             ) over vehicle, 0
@@ -661,6 +743,9 @@ rolled_up as (
             litres_so_far
             - coalesce(lag(litres_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0), 0
         ) as sum_km_per_litre,
+        (km_so_far - coalesce(lag(km_so_far, 2) over valid_intervals, 0))
+        / nullif(litres_so_far - coalesce(lag(litres_so_far, 2) over valid_intervals, 0), 0)
+        as last_two_km_per_litre,
         -- The level of a full tank, as the intervals before this one show it.
         {{ full_tank.level }} as full_level_before
     from summed_so_far
@@ -780,9 +865,11 @@ final as (
         usual_max_litres,
         litres_samples,
         round(usual_km_per_litre::numeric, 3) as usual_km_per_litre,
+        case when is_valid then round(last_two_km_per_litre::numeric, 3) end as last_two_km_per_litre,
         round(unexplained_litres::numeric, 3) as unexplained_litres,
         km_per_litre_mad,
         km_per_litre_samples,
+        fills_up,
         usual_fuel_type,
         usual_fuel_type_share,
         fuel_type_samples,

@@ -1,4 +1,5 @@
 {{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
+{%- set baseline_fills = var('economy')['baseline_fills'] %}
 {%- set rules = [
     'duplicate_submission', 'odometer_rollback', 'implausible_distance', 'litres_over_usual_maximum',
     'price_out_of_band', 'litres_amount_swapped', 'fuel_type_unusual', 'refill_too_soon',
@@ -49,6 +50,7 @@ settings as (
             max(threshold) filter (where rule = '{{ rule }}') as {{ rule }}_threshold,
             max(second_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_second_threshold,
             max(third_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_third_threshold,
+            max(fourth_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_fourth_threshold,
             max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
         {%- endfor %}
         exists(select 1 from tracker_devices) as has_tracker
@@ -161,7 +163,7 @@ judged_fills as (
             -- One fill that is too large by itself is the other rule's finding.
             and greatest(litres, previous_fill_litres) <= usual_max_litres * refill_too_soon_second_threshold
             and (
-                litres_in_tank > usual_max_litres * refill_too_soon_second_threshold
+                (fills_up and litres_in_tank > usual_max_litres * refill_too_soon_second_threshold)
                 -- The fill before was smaller, and filled the tank all the same.
                 or (
                     interval_litres > litres
@@ -261,7 +263,7 @@ findings as (
             'KES ' || {{ figure('expected_price * (1 - price_out_of_band_second_threshold)', 2) }} || ' to '
             || {{ figure('expected_price * (1 + price_out_of_band_threshold)', 2) }}
             || ' per litre' as expected,
-            round(abs(price_per_litre_kes - expected_price) * litres, 2) as kes_at_risk,
+            least(round(abs(price_per_litre_kes - expected_price) * litres, 2), amount_kes) as kes_at_risk,
             concat(
                 'KES ', {{ figure('amount_kes') }}, ' for ', {{ figure('litres', 1) }}, ' l is KES ',
                 {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ',
@@ -273,7 +275,11 @@ findings as (
             and not is_duplicate and not is_swapped and not is_unusual_fuel
             and (
                 price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
-                or price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
+                -- Too many litres make the price too low.
+                or (
+                    price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
+                    and not is_over_maximum
+                )
             )
 
         union all
@@ -339,24 +345,51 @@ findings as (
             {{ figure('judged_km_per_litre', 1) }} || ' km per litre' as observed,
             {{ figure('usual_km_per_litre', 1) }} || ' km per litre' as expected,
             round(
-                (judged_litres - distance_km / usual_km_per_litre)
+                least(judged_litres - distance_km / usual_km_per_litre, unexplained_litres)
                 * coalesce(interval_amount_kes / nullif(interval_litres, 0), paid_price), 2
             ) as kes_at_risk,
             concat(
                 {{ figure('distance_km') }}, ' km on ', {{ figure('judged_litres', 1) }}, ' l is ',
                 {{ figure('judged_km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
-                {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals).'
+                {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals)',
+                ', but was as low at ' || nullif(as_low.fills, 0) || ' of the {{ baseline_fills }} fills before',
+                '.'
             ) as explanation
+        from (
+            -- What happens again and again may be how the vehicle is used.
+            select count(*) as fills
+            from (
+                select
+                    fill_before.km_per_litre,
+                    fill_before.unexplained_litres
+                from {{ ref('fill_intervals') }} as fill_before
+                where
+                    fill_before.plate = judged_fills.plate
+                    and fill_before.filled_at < judged_fills.filled_at
+                order by fill_before.filled_at desc
+                limit {{ baseline_fills }}
+            ) as fills_before
+            where
+                fills_before.km_per_litre
+                < judged_fills.usual_km_per_litre * judged_fills.economy_below_baseline_threshold
+                and fills_before.unexplained_litres
+                > judged_fills.usual_max_litres * judged_fills.economy_below_baseline_third_threshold
+        ) as as_low
         where
             economy_below_baseline and not is_over_maximum and not is_too_soon
             and not (interval_litres > litres and is_after_over_maximum)
             and km_per_litre_samples >= economy_below_baseline_min_samples
             and judged_km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
+            -- A reading too high or a tank not filled up makes the interval before look as much too good.
+            and coalesce(
+                last_two_km_per_litre < usual_km_per_litre * (1 + economy_below_baseline_threshold) / 2, true
+            )
             -- 1.4826 makes a MAD comparable with a standard deviation.
             and judged_km_per_litre
             < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
             -- More than the tank had room for; known only where it is judged.
             and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
+            and coalesce(as_low.fills < economy_below_baseline_fourth_threshold * {{ baseline_fills }}, true)
 
         union all
 

@@ -20,6 +20,7 @@ class Fact:
     litres: float | None
     amount_kes: float | None
     odometer_km: float | None
+    fuel_type: str | None = None
     live: bool = True
 
 
@@ -32,7 +33,34 @@ class Verdict:
     interval_litres: float | None = None
     km_per_litre: float | None = None
     rolling_km_per_litre: float | None = None
+    last_two_km_per_litre: float | None = None
     unexplained_litres: float | None = None
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """What the fills before were like; None where there are too few to say."""
+
+    samples: int
+    distance_km: float | None
+    km_per_litre: float | None
+    max_litres: float | None
+    fills_up: bool
+
+
+_NO_BASELINE = _Baseline(0, None, None, None, False)
+
+
+@dataclass
+class _Measured:
+    """A counted fill, and the interval up to it as far as it goes."""
+
+    fill: Fact
+    reason: str | None
+    distance_km: float | None
+    litres: float
+    ends: bool
+    baseline: _Baseline = _NO_BASELINE
 
 
 def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
@@ -79,12 +107,14 @@ def _is_duplicate(fill: Fact, earlier: list[Fact], limits: dict[str, Any]) -> bo
     same = [other for other in earlier if (other.litres, other.amount_kes) == (fill.litres, fill.amount_kes)]
     if not same:
         return False
-    apart = _at(fill) - _at(same[-1])
-    if fill.odometer_km is None or same[-1].odometer_km is None:
-        return apart <= timedelta(hours=limits["duplicate_max_hours_without_odometer"])
-    return fill.odometer_km == same[-1].odometer_km and apart <= timedelta(
-        hours=limits["duplicate_max_hours"]
-    )
+    if fill.odometer_km:
+        first = next((other for other in same if other.odometer_km == fill.odometer_km), fill)
+        if first is not fill and _at(fill) - _at(first) <= timedelta(hours=limits["duplicate_max_hours"]):
+            return True
+    last = same[-1]
+    return (not fill.odometer_km or not last.odometer_km or fill.odometer_km == last.odometer_km) and _at(
+        fill
+    ) - _at(last) <= timedelta(hours=limits["duplicate_max_hours_without_odometer"])
 
 
 def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
@@ -138,62 +168,70 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
 
     last: Fact | None = None
     tank: list[Fact] = []
-    # (distance, km per litre) or None of each counted fill so far: the samples of the baseline.
-    past: list[tuple[float, float] | None] = []
-    past_litres: list[float | None] = []
+    measured: list[_Measured] = []
+    for fill in counted:
+        tank.append(fill)
+        is_good, is_topped_up, is_repeated = fill.id in good_ids, fill.id in topped_up, fill.id in repeated
+        ends = is_good and not is_topped_up and not is_repeated
+        measured.append(
+            _Measured(
+                fill,
+                _reason(fill, last, tank, ends, is_good, is_topped_up, is_repeated, limits),
+                _km(fill) - _km(last) if last and fill.odometer_km else None,
+                sum(part.litres or 0 for part in tank),
+                ends,
+            )
+        )
+        if ends:
+            last, tank = fill, []
+    for n, one in enumerate(measured):
+        one.baseline = _baseline(measured, n, limits)
+
+    # Far more km than the litres explain: the next interval makes up for it, or a fill was not reported.
+    ends_of_intervals = [one for one in measured if one.ends]
+    too_far = {one.fill.id for one in ends_of_intervals if _is_too_far(one, limits)}
+    for one, following in pairwise(ends_of_intervals):
+        if one.fill.id in too_far and following.reason is None and following.fill.id not in too_far:
+            assert one.distance_km is not None
+            assert following.distance_km is not None
+            assert one.baseline.km_per_litre is not None
+            km, litres = one.distance_km + following.distance_km, one.litres + following.litres
+            limit = limits["missed_fill_max_times_usual_km_per_litre_with_next"]
+            if km / litres <= limit * one.baseline.km_per_litre:
+                one.ends, one.reason = False, "topup_merged"
+                following.distance_km, following.litres = km, litres
+    for one in ends_of_intervals:
+        if one.ends and one.fill.id in too_far:
+            one.reason = "missed_fill_suspected"
+
     # What each valid interval put into the tank and did not burn, and the most room it can have left.
     rooms: list[tuple[float, float]] = []
     since_last_valid = 0.0
     valid: list[tuple[float, float]] = []
-    for fill in counted:
-        tank.append(fill)
-        ends = fill.id in good_ids and fill.id not in topped_up and fill.id not in repeated
-        distance = _km(fill) - _km(last) if last and fill.odometer_km else None
-        litres = sum(part.litres or 0 for part in tank)
-        sample = None
-        # Counted fills come in blocks; a baseline is of the fills before the block that this one is in.
-        block, size = len(past), limits["baseline_block_fills"]
-        if block >= size:
-            block -= block % size
-        baseline = slice(max(block - limits["baseline_fills"], 0), block)
-        samples = [one for one in past[baseline] if one]
-        usual = median(e for _, e in samples) if samples else None
-        usual_max = next(iter(sorted(filter(None, past_litres[baseline]), reverse=True)[1:]), None)
-        reason = _reason(
-            fill, last, tank, ends, fill.id in good_ids, fill.id in topped_up, fill.id in repeated, limits
-        )
-        if reason is None:
-            assert distance is not None
-            sample = distance, distance / litres
-            if (
-                usual is not None
-                and len(samples) >= limits["missed_fill_min_intervals"]
-                and distance >= limits["missed_fill_min_times_usual_distance"] * median(d for d, _ in samples)
-                and sample[1] >= limits["missed_fill_min_times_usual_km_per_litre"] * usual
-            ):
-                reason = "missed_fill_suspected"
-        past.append(sample)
-        plausible = fill.litres and not _litres_implausible(fill, limits)
-        past_litres.append(fill.litres if plausible else None)
-        verdict = Verdict(reason, distance)
-        if usual is not None and distance is not None and _fills_up(samples, usual, usual_max, limits):
-            unexplained = since_last_valid + litres - distance / usual
-            if reason is None:
+    for n, one in enumerate(measured):
+        fill, distance, usual = one.fill, one.distance_km, one.baseline.km_per_litre
+        usual_max = one.baseline.max_litres
+        starts_interval = n > 0 and measured[n - 1].ends
+        verdict = verdicts[fill.id] = Verdict(one.reason, distance)
+        if usual is not None and distance is not None and one.baseline.fills_up:
+            unexplained = since_last_valid + one.litres - distance / usual
+            if one.reason is None:
                 unexplained -= _room(rooms[-limits["tank_level_intervals"] :])
-                if len(tank) > 1 and fill.id in good_ids and counted[len(past) - 2].id in good_ids:
+                if not starts_interval and fill.id in good_ids and counted[n - 1].id in good_ids:
                     unexplained = min(unexplained, fill.litres or 0)
                 verdict.unexplained_litres = unexplained
-            elif reason == "topup_merged" and len(tank) == 1 and plausible:
+            elif one.reason == "topup_merged" and starts_interval and _is_sample(fill, limits):
                 verdict.unexplained_litres = unexplained - _room(rooms[-limits["tank_level_intervals"] - 1 :])
-        if reason is None:
+        if one.reason is None:
             assert distance is not None
-            valid.append((distance, litres))
-            verdict.interval_litres, verdict.km_per_litre = litres, distance / litres
-            put_in = since_last_valid + (litres - distance / usual if usual else 0)
             assert fill.litres is not None
+            valid.append((distance, one.litres))
+            verdict.interval_litres, verdict.km_per_litre = one.litres, distance / one.litres
+            verdict.last_two_km_per_litre = sum(d for d, _ in valid[-2:]) / sum(v for _, v in valid[-2:])
+            put_in = since_last_valid + (one.litres - distance / usual if usual else 0)
             rooms.append((put_in, inf if usual_max is None else max(usual_max - fill.litres, 0)))
             since_last_valid = 0.0
-        elif ends:
+        elif one.ends:
             # Nobody knows how full the tank is.
             since_last_valid -= usual_max or 0
         if verdict.unexplained_litres == -inf:
@@ -201,10 +239,44 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         if valid:
             window = valid[-limits["rolling_intervals"] :]
             verdict.rolling_km_per_litre = sum(d for d, _ in window) / sum(v for _, v in window)
-        verdicts[fill.id] = verdict
-        if ends:
-            last, tank = fill, []
     return verdicts
+
+
+def _baseline(measured: list[_Measured], n: int, limits: dict[str, Any]) -> _Baseline:
+    """Counted fills come in blocks; a baseline is of the fills before the block that this one is in."""
+    block, size = n, limits["baseline_block_fills"]
+    if block >= size:
+        block -= block % size
+    before = measured[max(block - limits["baseline_fills"], 0) : block]
+    samples = [
+        (one.distance_km, one.distance_km / one.litres)
+        for one in before
+        if one.reason is None and one.distance_km is not None
+    ]
+    litres = sorted((one.fill.litres for one in before if _is_sample(one.fill, limits)), reverse=True)  # type: ignore[type-var]
+    usual = median(e for _, e in samples) if samples else None
+    usual_max = next(iter(litres[1:]), None)
+    return _Baseline(
+        len(samples),
+        median(d for d, _ in samples) if samples else None,
+        usual,
+        usual_max,
+        usual is not None and _fills_up(samples, usual, usual_max, limits),
+    )
+
+
+def _is_too_far(one: _Measured, limits: dict[str, Any]) -> bool:
+    usual = one.baseline
+    return (
+        one.reason is None
+        and one.distance_km is not None
+        and usual.distance_km is not None
+        and usual.km_per_litre is not None
+        and usual.samples >= limits["missed_fill_min_intervals"]
+        and one.distance_km >= limits["missed_fill_min_times_usual_distance"] * usual.distance_km
+        and one.distance_km / one.litres
+        >= limits["missed_fill_min_times_usual_km_per_litre"] * usual.km_per_litre
+    )
 
 
 def _fills_up(
@@ -259,4 +331,12 @@ def _litres_implausible(part: Fact, limits: dict[str, Any]) -> bool:
     assert part.litres is not None
     if part.litres > limits["max_litres_per_fill"]:
         return True
-    return part.amount_kes is not None and part.amount_kes / part.litres < limits["min_price_kes_per_litre"]
+    if part.amount_kes is None or part.fuel_type == "electric":
+        return False
+    price = part.amount_kes / part.litres
+    return not limits["min_price_kes_per_litre"] <= price <= limits["max_price_kes_per_litre"]
+
+
+def _is_sample(fill: Fact, limits: dict[str, Any]) -> bool:
+    """Whether a fill's litres can be believed."""
+    return bool(fill.litres) and not _litres_implausible(fill, limits)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from itertools import count
@@ -68,6 +68,10 @@ class Vehicle:
     km_per_day: float
     partial_share: float
     since: datetime
+    # Share of the trips with a load that takes 2.2 times the fuel.
+    loaded_share: float = 0.0
+    # What the driver always buys for, in KES; 0 for one who fills up or buys for any sum.
+    fixed_sum_kes: float = 0.0
 
 
 def price_caps() -> dict[str, list[tuple[date, float]]]:
@@ -131,7 +135,11 @@ def history(
     while at < until:
         room = vehicle.tank - level
         price = cap_on(caps, vehicle.fuel_type, at) * rng.triangular(0.93, 1.05, 0.995)
-        if rng.random() < vehicle.partial_share and plant not in NEEDS_FULL_TANK:
+        if vehicle.fixed_sum_kes:
+            # At one station, where the price is the same for weeks.
+            price = cap_on(caps, vehicle.fuel_type, at)
+            litres = min(room, vehicle.fixed_sum_kes / price)
+        elif rng.random() < vehicle.partial_share and plant not in NEEDS_FULL_TANK:
             # So much money, not a full tank.
             litres = min(room, max(500, round(room * price * rng.uniform(0.3, 0.8), -2)) / price)
         else:
@@ -165,6 +173,8 @@ def history(
             odometer += km
             level -= burnt
             litres = (vehicle.tank - level) * rng.uniform(0.9, 1.0)
+            if vehicle.fixed_sum_kes:
+                litres = min(litres, vehicle.fixed_sum_kes / price)
             level += litres
             yield Fill(
                 str(next(ids)), vehicle.plate, at, vehicle.fuel_type, round(litres, 2),
@@ -185,6 +195,8 @@ def history(
         if plant == "economy_below_baseline":
             burn = vehicle.tank * rng.uniform(0.3, 0.45)
         km = burn * vehicle.economy * rng.gauss(1, 0.07) * (0.95 if season > 1 else 1.0)
+        if vehicle.loaded_share and rng.random() < vehicle.loaded_share:
+            km /= 2.2
         km = max(km, 1)
         level -= burn
         odometer += km
@@ -278,6 +290,58 @@ def fleet_fills(
     return fleet, [fill for vehicle in fleet for fill in history(rng, vehicle, until, ids, plants=plants)]
 
 
+def honest_mess(seed: int, number: int, since: datetime, until: datetime) -> dict[str, list[Fill]]:
+    """Fleets of `number` vehicles without plants whose drivers or vehicles have one fault each.
+
+    The name of the fault and all fills of its fleet; no plate stands in two fleets. A fill that was typed
+    wrong is labelled `typing error`; the others are as honest as ever.
+    """
+    rng = random.Random(seed)
+    ids = count(1)
+    fleets = iter(_LETTERS[1:])
+
+    def fills(loaded_share: float = 0.0, tanks_at_a_time: float = 0.0) -> list[Fill]:
+        letter = next(fleets)
+        return [
+            replace(fill, id=f"mess {fill.id}")
+            for vehicle in vehicles(rng, number, since, until)
+            for fill in history(
+                rng,
+                replace(
+                    vehicle,
+                    plate=f"K{letter}{vehicle.plate[2:]}",
+                    loaded_share=loaded_share,
+                    fixed_sum_kes=round(vehicle.tank * tanks_at_a_time * 180, -2),
+                ),
+                until,
+                ids,
+                plants=False,
+            )
+        ]
+
+    def typed(fills: list[Fill], **wrong: Any) -> list[Fill]:
+        return [replace(fill, **wrong) for fill in fills]
+
+    def one_in_20(fills: list[Fill], slip: Callable[[Fill], Fill]) -> list[Fill]:
+        return [slip(replace(fill, plant="typing error")) if rng.random() < 0.05 else fill for fill in fills]
+
+    def too_far(fill: Fill) -> Fill:
+        return replace(fill, odometer_km=fill.odometer_km and fill.odometer_km + rng.randrange(100, 600))
+
+    def wrong_point(fill: Fill) -> Fill:
+        return replace(fill, litres=fill.litres and round(fill.litres * rng.choice([0.1, 10]), 2))
+
+    return {
+        "odometer always 0": typed(fills(), odometer_km=0),
+        "odometer stuck": typed(fills(), odometer_km=100_000),
+        "always the same sum, a third of a tank": fills(tanks_at_a_time=0.35),
+        "the same sum, odometer stuck": typed(fills(tanks_at_a_time=0.35), odometer_km=100_000),
+        "a reading in 20 is 100 to 600 km too high": one_in_20(fills(), too_far),
+        "litres in 20 times ten, or a tenth": one_in_20(fills(), wrong_point),
+        "a trip in 4 is loaded, 2.2 times the fuel": fills(loaded_share=0.25),
+    }
+
+
 def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int = 1) -> None:
     """Put fills straight into `fuel.records`, which must exist: deriving it is not what is tested here."""
     with conn.cursor().copy(
@@ -295,11 +359,11 @@ def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int 
             )  # fmt: skip
 
 
-def insert_devices(conn: psycopg.Connection[Any], fleet: list[Vehicle]) -> None:
-    """Give every vehicle of the fleet a tracker."""
+def insert_devices(conn: psycopg.Connection[Any], plates: Iterable[str]) -> None:
+    """Give every vehicle a tracker."""
     with conn.cursor() as cursor:
         cursor.executemany(
             "insert into tracksolid.devices (imei, vehicle_number, cost_centre, assigned_city, is_active)"
             " values (%s, %s, 'CC', 'Nairobi', true)",
-            [(f"imei{n}", vehicle.plate) for n, vehicle in enumerate(fleet)],
+            [(f"imei {plate}", plate) for plate in plates],
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from .histories import NAIROBI, PLANTS, Fill, fleet_fills, insert_devices, insert_fills
+from .histories import NAIROBI, PLANTS, Fill, fleet_fills, honest_mess, insert_devices, insert_fills
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def score(fills: list[Fill], findings: set[tuple[str, str]]) -> tuple[dict[str, 
 
     A finding of another rule on a planted fill counts against that rule's precision.
     """
+    ids = {fill.id for fill in fills}
+    findings = {(id_, rule) for id_, rule in findings if id_ in ids}
     labels = {fill.id: fill.plant for fill in fills if fill.plant}
     planted = Counter(labels.values())
     found = Counter(rule for id_, rule in findings if labels.get(id_) == rule)
@@ -62,6 +64,13 @@ def table(scores: dict[str, Score]) -> str:
     return "\n".join(lines)
 
 
+def noise(mess: dict[str, list[Fill]], findings: set[tuple[str, str]]) -> dict[str, float]:
+    """Per fault of a fleet the findings per 100 fills that nobody typed wrong; `findings` are (id, rule)."""
+    per_fill = Counter(id_ for id_, _ in findings)
+    honest = {name: [fill.id for fill in fills if not fill.plant] for name, fills in mess.items()}
+    return {name: 100 * sum(per_fill[id_] for id_ in ids) / len(ids) for name, ids in honest.items()}
+
+
 def main() -> int:
     """Build on the database of the PG* variables, fill it with a generated fleet, and print the table."""
     options = argparse.ArgumentParser(description=main.__doc__)
@@ -73,13 +82,19 @@ def main() -> int:
     subprocess.run([*build, "+v_fuel_anomalies"], check=True)
     fleet, fills = fleet_fills(chosen.seed, chosen.vehicles, SINCE, UNTIL)
     with psycopg.connect(autocommit=True) as conn:
+        mess = honest_mess(chosen.seed, chosen.vehicles // 5, SINCE, UNTIL)
         insert_fills(conn, fills)
-        insert_devices(conn, fleet)
+        messy_fills = [fill for of_fault in mess.values() for fill in of_fault]
+        insert_fills(conn, messy_fills)
+        insert_devices(conn, {vehicle.plate for vehicle in fleet} | {fill.plate for fill in messy_fills})
         subprocess.run([*build, "tracker_devices", "fill_intervals"], check=True)
-        findings = conn.execute("select id, rule from reporting.v_fuel_anomalies").fetchall()
-    scores, per_honest_fill = score(fills, {(id_, rule) for id_, rule in findings})
+        findings = set(conn.execute("select id, rule from reporting.v_fuel_anomalies").fetchall())
+    scores, per_honest_fill = score(fills, findings)
     print(f"{len(fills):,} fills of {len(fleet):,} vehicles, seed {chosen.seed}\n\n{table(scores)}")
-    print(f"\nFindings per 100 honest fills: {100 * per_honest_fill:.2f}")
+    print(
+        f"\nFindings per 100 honest fills: {100 * per_honest_fill:.2f}; where every vehicle has the fault:\n"
+    )
+    print("\n".join(f"{per_100:6.2f}  {fault}" for fault, per_100 in noise(mess, findings).items()))
     return 0
 
 

@@ -11,18 +11,23 @@ import pytest
 from demo import servers
 from tests.conftest import ROOT, Database, Dbt, fresh_database
 
-from .histories import Fill, fleet_fills, insert_devices, insert_fills
-from .measure_anomalies import SINCE, UNTIL, score
+from .histories import Fill, fleet_fills, honest_mess, insert_devices, insert_fills
+from .measure_anomalies import SINCE, UNTIL, noise, score
 
 # What must hold on a small fleet; docs/anomalies.md has the figures of a larger one.
 RECALL = 0.9
 PRECISION = 0.9
 
+# Findings per 100 honest fills where every vehicle has the fault; for others it is one.
+LOUDER = {"a reading in 20 is 100 to 600 km too high": 2, "a trip in 4 is loaded, 2.2 times the fuel": 5}
+
 # A vehicle with a tank of 60 l that burns 10 l on 100 km: litres burnt since the fill before, litres bought,
-# and the rule that speaks.
-Story = list[tuple[int, int | None, str | None]]
+# the rule that speaks, and km that the reading is typed too high.
+Chapter = tuple[int, int | None, str | None] | tuple[int, int | None, str | None, int]
+Story = list[Chapter]
 ECONOMY = "economy_below_baseline"
 FILLED_UP: Story = [(litres, litres, None) for litres in (50, 40, 55, 45, 58)] * 3
+SAME_SUM: Story = [(burnt, 20, None) for burnt in (12, 32, 28, 9, 11, 30, 27, 8, 22, 21, 33, 6)] * 3
 STORIES: dict[str, Story] = {
     "room of a half-filled tank long ago": [
         *FILLED_UP, (45, 20, None), *[(30, 30, None)] * 6, (30, 55, None), (25, 57, ECONOMY),
@@ -36,9 +41,13 @@ STORIES: dict[str, Story] = {
     ],
     "topped up afterwards": [*FILLED_UP, (25, 57, ECONOMY), (1, 1, None), (50, 50, None)],
     "a second fill for a full tank": [*FILLED_UP, (15, 15, None), (1, 40, "refill_too_soon"), (50, 50, None)],
-    "always the same sum": [
-        (burnt, 20, None) for burnt in (12, 32, 28, 9, 11, 30, 27, 8, 22, 21, 33, 6)
-    ] * 3,
+    "always the same sum": SAME_SUM,
+    "always the same sum, twice a day": [*SAME_SUM, (1, 20, None)],
+    "a reading far too high": [*FILLED_UP, (48, 48, None, 450), (45, 45, None), (50, 50, None)],
+    "a reading too high": [*FILLED_UP, (48, 48, None, 200), (45, 45, None), (50, 50, None)],
+    "loaded on a trip in three": [
+        *FILLED_UP, *[(25, 57, ECONOMY), (50, 50, None), (50, 50, None)] * 3, (25, 57, None), (50, 50, None),
+    ],
 }  # fmt: skip
 
 
@@ -49,15 +58,17 @@ class Fleet:
     database: Database
     dbt: Dbt
     fills: list[Fill]
+    mess: dict[str, list[Fill]]
 
 
 def told(name: str) -> list[Fill]:
     """The fills of a story, three days apart; one that needed only a litre follows after five hours."""
     at, km, fills = SINCE, 50_000, []
-    for number, (burnt, litres, rule) in enumerate(STORIES[name]):
+    for number, (burnt, litres, rule, *too_high) in enumerate(STORIES[name]):
         at += timedelta(hours=5 if burnt == 1 else 72)
         km += burnt * 10
-        fills.append(Fill(f"{name} {number}", name, at, "diesel", litres, None, km, "Sales", rule))
+        typed = km + sum(too_high)
+        fills.append(Fill(f"{name} {number}", name, at, "diesel", litres, None, typed, "Sales", rule))
     return fills
 
 
@@ -68,25 +79,31 @@ def fleet(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory)
         dbt = Dbt(ROOT, database, tmp_path_factory.mktemp("target"))
         dbt("build", "--select", "+v_fuel_anomalies", "--exclude-resource-type", "test", "unit_test")
         vehicles, fills = fleet_fills(11, 60, SINCE, UNTIL)
+        mess = honest_mess(11, 15, SINCE, UNTIL)
+        messy_fills = [fill for of_fault in mess.values() for fill in of_fault]
         with database.connect(autocommit=True) as conn:
             insert_fills(conn, fills)
             insert_fills(conn, [fill for name in STORIES for fill in told(name)])
-            insert_devices(conn, vehicles)
+            insert_fills(conn, messy_fills)
+            insert_devices(
+                conn, {vehicle.plate for vehicle in vehicles} | {fill.plate for fill in messy_fills}
+            )
         dbt("run", "--select", "tracker_devices", "fill_intervals")
-        yield Fleet(database, dbt, fills)
+        yield Fleet(database, dbt, fills, mess)
 
 
 def test_planted_anomalies_are_found_and_honest_fills_left_alone(fleet: Fleet) -> None:
-    findings = {
-        (id_, rule)
-        for id_, rule in fleet.database.query(
-            "select id, rule from reporting.v_fuel_anomalies where plate <> all(%s)", [list(STORIES)]
-        )
-    }
-    scores, per_honest_fill = score(fleet.fills, findings)
+    findings = set(fleet.database.query("select id, rule from reporting.v_fuel_anomalies"))
+    scores, per_honest_fill = score(fleet.fills, findings)  # type: ignore[arg-type]
     assert {rule: s.recall for rule, s in scores.items() if s.recall < RECALL} == {}
     assert {rule: s.precision for rule, s in scores.items() if s.precision < PRECISION} == {}
     assert per_honest_fill <= 0.01
+
+
+def test_faults_of_drivers_and_vehicles_are_not_held_against_honest_fills(fleet: Fleet) -> None:
+    findings = set(fleet.database.query("select id, rule from reporting.v_fuel_anomalies"))
+    per_100 = noise(fleet.mess, findings)  # type: ignore[arg-type]
+    assert {fault: n for fault, n in per_100.items() if n > LOUDER.get(fault, 1)} == {}
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -95,6 +112,17 @@ def test_only_what_the_tank_had_no_room_for_is_found(fleet: Fleet, name: str) ->
         "select id, rule from reporting.v_fuel_anomalies where plate = %s and rule <> 'plate_unknown'", [name]
     )
     assert set(findings) == {(fill.id, fill.plant) for fill in told(name) if fill.plant}
+
+
+def test_a_finding_says_how_often_the_vehicle_was_as_low(fleet: Fleet) -> None:
+    explanations = fleet.database.query(
+        "select explanation from reporting.v_fuel_anomalies"
+        " where plate = 'loaded on a trip in three' and rule = %s order by filled_at", [ECONOMY]
+    )  # fmt: skip
+    first, second, third = (text.partition("intervals)")[2] for (text,) in explanations)
+    assert first == "."
+    assert second == ", but was as low at 1 of the 30 fills before."
+    assert third == ", but was as low at 2 of the 30 fills before."
 
 
 def test_every_finding_explains_itself_and_has_a_plausible_sum(fleet: Fleet) -> None:
@@ -130,6 +158,7 @@ def test_without_a_cap_prices_are_compared_with_the_fleet_of_that_week(fleet: Fl
             if "the fleet's median of that week" in explanation
         }
         conn.rollback()
+    found &= {fill.id for fill in fleet.fills}
     planted = {fill.id for fill in fleet.fills if fill.plant == "price_out_of_band"}
     assert len(found & planted) >= 0.8 * len(planted)
     assert len(found - planted) <= 0.1 * len(found)

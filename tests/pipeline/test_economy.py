@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,12 +52,12 @@ def insert_facts(conn: psycopg.Connection[Any], facts: list[Fact]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany(
             "insert into fuel.records (id, plate, filled_at, litres, amount_kes, price_per_litre_kes,"
-            " odometer_km, deleted_at, load_id, loaded_at, derivation)"
-            " values (%s, %s, %s, %s, %s, %s::numeric / nullif(%s, 0), %s, %s, 1, now(), 'generated')",
+            " odometer_km, fuel_type, deleted_at, load_id, loaded_at, derivation)"
+            " values (%s, %s, %s, %s, %s, %s::numeric / nullif(%s, 0), %s, %s, %s, 1, now(), 'generated')",
             [
                 (
                     fact.id, fact.plate, fact.filled_at, fact.litres, fact.amount_kes, fact.amount_kes,
-                    fact.litres, fact.odometer_km, None if fact.live else START,
+                    fact.litres, fact.odometer_km, fact.fuel_type, None if fact.live else START,
                 )
                 for fact in facts
             ],
@@ -71,7 +71,7 @@ def histories(draw: st.DrawFn) -> list[Fact]:
     for plate in [f"KCA{n}" for n in range(draw(st.integers(1, 8)))]:
         at, odometer = START, draw(st.sampled_from([1200, 99_000]))
         for _ in range(draw(st.integers(1, 14))):
-            kind = draw(st.sampled_from(["usual"] * 5 + ["topup", "repeat", "gap", "reset"]))
+            kind = draw(st.sampled_from(["usual"] * 5 + ["topup", "repeat", "again", "gap", "reset"]))
             if kind == "topup":
                 at, odometer = (
                     at + timedelta(hours=draw(st.integers(0, 26))),
@@ -86,14 +86,18 @@ def histories(draw: st.DrawFn) -> list[Fact]:
                     at + timedelta(days=draw(st.integers(1, 6))),
                     odometer + draw(st.integers(150, 700)),
                 )
-            typed = draw(
-                st.sampled_from([odometer] * 12 + [None, 0, odometer * 10, odometer // 10, odometer + 60_000])
-            )
-            litres = draw(st.sampled_from([20, 40, 45, 40, 45, 50, None, 0, 7200]))
-            amount = draw(st.sampled_from([3600, 7200, 8100, 9000, 40, None]))
-            facts.append(
-                Fact(str(len(facts)), plate, at, litres, amount, typed, live=draw(st.integers(0, 19)) > 0)
-            )
+            misread = [None, 0, odometer * 10, odometer // 10, odometer + 60_000, odometer + 450, 99_000]
+            typed = draw(st.sampled_from([odometer] * 12 + misread))
+            litres = draw(st.sampled_from([20, 40, 45, 40, 45, 50, None, 0, 450, 7200]))
+            amount = draw(st.sampled_from([3600, 7200, 8100, 9000, 81_000, 40, None]))
+            fuel_type = draw(st.sampled_from(["diesel", "electric", None]))
+            live = draw(st.integers(0, 19)) > 0
+            fact = Fact(str(len(facts)), plate, at, litres, amount, typed, fuel_type, live)
+            if kind == "again" and facts:
+                at += timedelta(hours=draw(st.sampled_from([0, 1, 2, 20, 30])))
+                fact = replace(facts[-1], id=fact.id, plate=plate, filled_at=at)
+                fact.odometer_km = draw(st.sampled_from([fact.odometer_km, None, 0, odometer]))
+            facts.append(fact)
     if facts and draw(st.integers(0, 9)) == 0:
         facts[-1].plate = None
     return facts
@@ -105,7 +109,7 @@ def assert_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
         insert_facts(conn, facts)
         rows = conn.execute(
             "select id, exclusion_reason, distance_km, interval_litres, km_per_litre, rolling_km_per_litre,"
-            f" unexplained_litres, is_valid from ({built.from_nothing}) as intervals"  # type: ignore[arg-type]
+            f" last_two_km_per_litre, unexplained_litres, is_valid from ({built.from_nothing}) as intervals"  # type: ignore[arg-type]
         ).fetchall()
         conn.rollback()
     expected = judge(facts, LIMITS)
@@ -115,7 +119,7 @@ def assert_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
         assert (id_, reason, is_valid) == (id_, verdict.reason, verdict.reason is None)
         wanted = [
             verdict.distance_km, verdict.interval_litres, verdict.km_per_litre, verdict.rolling_km_per_litre,
-            verdict.unexplained_litres,
+            verdict.last_two_km_per_litre, verdict.unexplained_litres,
         ]  # fmt: skip
         for figure, want in zip(figures, wanted, strict=True):
             assert (figure is None) == (want is None), (id_, reason, figures, wanted)
@@ -131,15 +135,35 @@ def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
 
 
 def test_intervals_of_a_fleet_follow_the_rules(built: Built) -> None:
-    """Histories long enough for a baseline, and with room in the tank to reckon with."""
+    """Histories long enough for a baseline, with room in the tank to reckon with, and with typing errors."""
     _, fills = fleet_fills(5, 12, datetime(2025, 6, 1, tzinfo=NAIROBI), datetime(2026, 10, 1, tzinfo=NAIROBI))
-    assert_intervals_follow_the_rules(
-        built,
-        [
-            Fact(fill.id, fill.plate, fill.filled_at, fill.litres, fill.amount_kes, fill.odometer_km)
-            for fill in fills
-        ],
-    )
+    facts = [
+        Fact(
+            fill.id, fill.plate, fill.filled_at, fill.litres, fill.amount_kes, fill.odometer_km,
+            fill.fuel_type,
+        )
+        for fill in fills
+    ]  # fmt: skip
+    rng = random.Random(1)
+    for fact in facts:
+        slip = rng.random()
+        if slip < 0.04 and fact.odometer_km:
+            fact.odometer_km += rng.randrange(100, 900)
+        elif slip < 0.05 and fact.litres:
+            fact.litres = round(fact.litres * rng.choice([0.1, 10]), 2)
+    assert_intervals_follow_the_rules(built, facts)
+
+
+def test_of_two_intervals_that_go_too_far_the_first_is_not_counted_with_the_second(built: Built) -> None:
+    """The usual economy falls from 10 to 4 km per litre between the two, so that both go too far for it."""
+    usual = [(500, 50)] * 3 + [(200, 50)] * 5
+    too_far = [(900, 56), (370, 50), (200, 50)]
+    facts, odometer = [Fact("0", "KCA", START, 50, None, 10_000)], 10_000
+    for n, (km, litres) in enumerate(usual + too_far, start=1):
+        odometer += km
+        facts.append(Fact(str(n), "KCA", START + timedelta(days=3 * n), litres, None, odometer))
+    assert [judge(facts, LIMITS)[id_].reason for id_ in ("9", "10")] == ["missed_fill_suspected"] * 2
+    assert_intervals_follow_the_rules(built, facts)
 
 
 def test_recomputing_changed_vehicles_equals_a_build_from_nothing(built: Built) -> None:
