@@ -5,7 +5,7 @@
         btrim(
             regexp_replace(
                 lower(upper(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500) collate "default")) collate "C",
-                '{{ punctuation_and_blanks() }}+', ' ', 'g'
+                e'{{ punctuation_and_blanks() }}+', ' ', 'g'
             )
         ),
         ''
@@ -14,5 +14,5 @@
 
 
 {% macro punctuation_and_blanks() -%}
-    [\u0001-/:-@\u005B-`{-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u02C2-\u02DF\u1680\u2000-\u206F\u20A0-\u20CF\u2190-\u2BFF\u2E00-\u2E7F\u3000-\u303F\uFE10-\uFE6F\uFFF9-\uFFFD\U0001F000-\U0001FAFF]
+    [\\u0001-/:-@\\u005B-`{-\\u00A9\\u00AB-\\u00B4\\u00B6-\\u00B9\\u00BB-\\u00BF\\u00D7\\u00F7\\u02C2-\\u02DF\\u1680\\u2000-\\u206F\\u20A0-\\u20CF\\u2190-\\u2BFF\\u2E00-\\u2E7F\\u3000-\\u303F\\uFE10-\\uFE6F\\uFFF9-\\uFFFD\\U0001F000-\\U0001FAFF]
 {%- endmacro %}

@@ -31,7 +31,7 @@
     normalize(
         initcap(
             btrim(
-                regexp_replace(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500), '[\s\u0085\u1680\u2028\u2029]+', ' ', 'g')
+                regexp_replace(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500), e'[\\s\\u0085\\u1680\\u2028\\u2029]+', ' ', 'g')
             ) collate "default"
         ),
         nfkc

@@ -12,7 +12,7 @@
                 then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\v')
             when
                 jsonb_typeof(raw -> {{ literal }}) in ('string', 'number', 'boolean')
-                and left(raw ->> {{ literal }}, 500) collate "C" ~ '{{ visible_character() }}'
+                and left(raw ->> {{ literal }}, 500) collate "C" ~ e'{{ visible_character() }}'
                 then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\v')
         end{{ ',' if not loop.last }}
         {%- endfor %}
@@ -22,5 +22,5 @@
 
 {#- Anything but blanks and what clean_text drops. -#}
 {% macro visible_character() -%}
-    [^\u0001-\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u2800\u3000{{ invisible_ranges() }}]
+    [^\\u0001-\\u0020\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u2800\\u3000{{ invisible_ranges() }}]
 {%- endmacro %}

@@ -53,7 +53,7 @@
                 from
                     regexp_matches(
                         case when texts.compact ~ '^(?:{{ known_plate_forms() }})$' then texts.compact else texts.spaced end,
-                        '\m({{ known_plate_forms() }})\M', 'g'
+                        e'\\m({{ known_plate_forms() }})\\M', 'g'
                     ) as matches (match)
                 where matches.match[1] ~ '[0-9]'
             ) as plates

@@ -43,7 +43,7 @@
     cast(replace(translate(
         substring(
             {{ number_text(value) }} from
-            '^\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|lit(?:re|er)s?|l(?:tr)?s?|amount|total|cost|kms?)[.:=\s]*)?([-+]?(?:{{ shape }}))\s*(?:(?:l(?:ts?|trs?|it(?:re|er|a)s?)?|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\s*(?:/[=-]?|=)?[.\s]*$'
+            e'^\\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|lit(?:re|er)s?|l(?:tr)?s?|amount|total|cost|kms?)[.:=\\s]*)?([-+]?(?:{{ shape }}))\\s*(?:(?:l(?:ts?|trs?|it(?:re|er|a)s?)?|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\\s*(?:/[=-]?|=)?[.\\s]*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
 {%- endmacro %}
@@ -56,7 +56,7 @@
         when octet_length({{ value }}) = length({{ value }}) then lower({{ value }} collate "C")
         else
             translate(
-                lower({{ clean_text("regexp_replace(" ~ value ~ " collate \"C\", '[\\u00B2\\u00B3\\u00B9\\u00BC-\\u00BE\\u2070-\\u209F\\u2150-\\u218F\\u2460-\\u24FF\\u2776-\\u2793\\u3220-\\u325F\\u3280-\\u32BF\\u3358-\\u3370\\u33E0-\\u33FE\\U0001F100-\\U0001F1FF]', '?', 'g')") }}),
+                lower({{ clean_text("regexp_replace(" ~ value ~ " collate \"C\", e'[\\\\u00B2\\\\u00B3\\\\u00B9\\\\u00BC-\\\\u00BE\\\\u2070-\\\\u209F\\\\u2150-\\\\u218F\\\\u2460-\\\\u24FF\\\\u2776-\\\\u2793\\\\u3220-\\\\u325F\\\\u3280-\\\\u32BF\\\\u3358-\\\\u3370\\\\u33E0-\\\\u33FE\\\\U0001F100-\\\\U0001F1FF]', '?', 'g')") }}),
                 '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬−–’',
                 '01234567890123456789.,--'''
             )

@@ -295,20 +295,20 @@ def test_any_text(macros: psycopg.Connection[Any], texts: list[str]) -> None:
 
 
 def test_sessions_do_not_matter(macros: psycopg.Connection[Any], database: Database) -> None:
-    expected = CASES["parse_timestamp"]
-    for zone, style in [
-        ("America/New_York", "SQL, MDY"),
-        ("Asia/Tokyo", "German, DMY"),
-        ("Africa/Nairobi", "ISO, YMD"),
-    ]:
-        with database.connect(options=f"-c timezone={zone} -c datestyle={style.replace(' ', '')}") as conn:
-            rows = conn.execute(
-                "select x, extract(epoch from fuel.parse_timestamp(x)) from unnest(%s::text[]) as x",
-                [list(expected)],
-            ).fetchall()
-        assert {typed: seconds for typed, seconds in rows} == {
-            typed: Decimal(str(moment.timestamp())) if moment else None for typed, moment in expected.items()
-        }
+    moments = {
+        typed: moment and Decimal(str(moment.timestamp()))
+        for typed, moment in CASES["parse_timestamp"].items()
+    }
+    for options in (
+        "-c timezone=America/New_York -c datestyle=SQL,MDY -c standard_conforming_strings=off",
+        "-c timezone=Asia/Tokyo -c datestyle=German,DMY -c intervalstyle=sql_standard -c extra_float_digits=-15",
+        "-c timezone=Africa/Nairobi -c datestyle=ISO,YMD -c search_path= -c bytea_output=escape",
+    ):
+        with database.connect(options=f"{options} -c escape_string_warning=off") as conn:
+            for name, cases in {**CASES, "parse_timestamp": moments}.items():
+                read = f"extract(epoch from fuel.{name}(x))" if cases is moments else f"fuel.{name}(x)"
+                rows = conn.execute(f"select x, {read} from unnest(%s::text[]) as x".encode(), [list(cases)])
+                assert {typed: value for typed, value in rows if value != cases[typed]} == {}
 
 
 def test_feed_text(macros: psycopg.Connection[Any]) -> None:
