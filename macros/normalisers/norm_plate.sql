@@ -14,7 +14,9 @@
 {#- Known forms are looked for in the text as a whole (`K C A 542 Q`), then among its words. Vehicles go before
     trailers (Z…); two different ones are no answer. Known forms hold O and I in digit positions only, where they
     can but mean 0 and 1. Without a known form, a short text that ends like a plate is kept (vanity plates).
-    Money and distances look like plates, too (`KES 500`). `limit all` keeps each step computed once. -#}
+    Money, distances and dates look like plates, too (`KES 500`, `NOV 25`). Letters of other scripts stay where they
+    are, so that nothing is read across them: a plate without its Cyrillic letter is another vehicle's. A trailer
+    is no answer beside other digits: they may be a foreign vehicle's. `limit all` keeps each step computed once. -#}
 {% macro plate_in_text(value) -%}
     (
         select
@@ -26,7 +28,7 @@
                                 when
                                     length(texts.compact) between 3 and 8
                                     and texts.compact ~ '^(?:[A-Z][A-Z0-9]*[0-9][A-Z]?|T[0-9]{3}[A-Z]{3})$'
-                                    and texts.compact !~ '^(?:K(?:ES|SHS?|MS?|GS?)|SHS?|L(?:TRS?|ITRES?)?|ODO|NO|TEL)[0-9]+[LK]?$'
+                                    and texts.compact !~ '^(?:{{ words_before_a_number() }})[0-9]+[LK]?$'
                                     then texts.compact
                             end
                         )
@@ -39,7 +41,7 @@
                 words.spaced,
                 replace(words.spaced, ' ', '') as compact
             from (
-                select btrim(regexp_replace(upper({{ clean_text(value) }}), '[^A-Z0-9]+', ' ', 'g')) as spaced
+                select btrim(regexp_replace(upper({{ clean_text(value) }}), e'{{ punctuation_and_blanks() }}+', ' ', 'g')) as spaced
                 limit all
             ) as words
             limit all
@@ -49,15 +51,19 @@
                 plates.plate,
                 case when plates.plate not like 'Z%' then plates.plate end as vehicle
             from (
-                select translate(matches.match[1], 'OI ', '01') as plate
+                select
+                    translate(matches.match[1], 'OI ', '01') as plate,
+                    replace(texts.compact, replace(matches.match[1], ' ', ''), '') as around
                 from
                     regexp_matches(
                         case when texts.compact ~ '^(?:{{ known_plate_forms() }})$' then texts.compact else texts.spaced end,
-                        e'\\m({{ known_plate_forms() }})\\M', 'g'
+                        e'\\m({{ known_plate_forms() }})(?: |$)', 'g'
                     ) as matches (match)
                 where matches.match[1] ~ '[0-9]'
             ) as plates
-            where plates.plate !~ '^K(?:ES|SH|MS|GS)[0-9]+$'
+            where
+                plates.plate !~ '^K(?:ES|SH|MS|GS)[0-9]+$'
+                and (plates.plate not like 'Z%' or plates.around !~ '[0-9]')
         ) as found on true
     )
 {%- endmacro %}
@@ -67,4 +73,10 @@
 {% macro known_plate_forms() -%}
     {%- set letter, digit = '[A-HJ-NP-Z]', '[0-9OI]' -%}
     K{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}?|K[MT]{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}|GK ?{{ letter }}? ?{{ digit }}{3,4} ?{{ letter }}?|{{ digit }}{1,3} ?(?:CD|UN) ?{{ digit }}{1,4} ?K?|{{ digit }}{1,2} ?CG ?{{ digit }}{3} ?{{ letter }}?|Z{{ letter }} ?{{ digit }}{3,4} ?{{ letter }}?
+{%- endmacro %}
+
+
+{#- Amounts, litres, distances, phone numbers, dates and times. -#}
+{% macro words_before_a_number() -%}
+    K(?:ES|SHS?|MS?|GS?)|SHS?|BOB|USD|CASH|AMT|TOTAL|L(?:T?R?S?|IT(?:RE|ER)S?)|FUEL|DIESEL|PETROL|ODO|NO|TEL|A[MT]|PM|N(?:A|IL|ONE)|JAN|FEB|MAR(?:CH)?|APR(?:IL)?|MAY|JUNE?|JULY?|AUG(?:UST)?|SEPT?|OCT|NOV|DEC
 {%- endmacro %}
