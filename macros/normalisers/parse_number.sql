@@ -20,8 +20,8 @@
                             coalesce(
                                 {#- 8190  45.5  .5  1,234.50  12 345  12'345  1.5e3 -#}
                                 {{ number_shaped(value, "[.][0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+|(?:''[0-9]{3})+))(?:[.][0-9]*)?(?:e[-+]?[0-9]{1,2})?", ", ''", "") }},
-                                {#- 5k  5.5K -#}
-                                {{ number_shaped(value, "[0-9]+(?:[.][0-9]*)? ?k(?![a-z])", " ", "") }},
+                                {#- 5k  5.5K  5,5k -#}
+                                {{ number_shaped(value, "[0-9]+(?:[.][0-9]*|,[0-9]{1,2})? ?k(?![a-z])", ", ", ".") }},
                                 {#- 45,5  0,500  1.234,50  1 234,50 -#}
                                 {{ number_shaped(value, "0,[0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:[.][0-9]{3})+|(?: [0-9]{3})+)),[0-9]{1,2}", ",. ", ".") }},
                                 {#- 1.234.567 -#}
@@ -40,10 +40,11 @@
 {#- The number of one shape, with what people put around it; `drop` holds the separators that go (its first
     character becomes `keep`). -#}
 {% macro number_shaped(value, shape, drop, keep) -%}
+    {%- set litres_words = 'l(?:t?r?s?|it(?:t?er|re|r|a)?s?)' -%}
     cast(replace(translate(
         substring(
             {{ number_text(value) }} from
-            e'^\\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|lit(?:re|er)s?|l(?:tr)?s?|amount|total|cost|kms?)[.:=\\s]*)?([-+]?(?:{{ shape }}))\\s*(?:(?:l(?:ts?|trs?|it(?:re|er|a)s?)?|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\\s*(?:/[=-]?|=)?[.\\s]*$'
+            e'^\\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|{{ litres_words }}|amount|total|cost|kms?)[.:=\\s]*)?([-+]?(?:{{ shape }}))\\s*(?:(?:{{ litres_words }}|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\\s*(?:/[=-]?|=)?[.\\s]*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
 {%- endmacro %}
