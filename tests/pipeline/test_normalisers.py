@@ -178,7 +178,7 @@ FUELS = {
     **dict.fromkeys(["kerosene", "kerosine", "paraffin", "parrafin", "mafuta taa", "Mafuta-Taa", "IK", "kerosen"], "kerosene"),
     **dict.fromkeys(["LPG", "L.P.G.", "autogas"], "lpg"),
     **dict.fromkeys(["electric", "EV", "umeme", "electrik"], "electric"),
-    **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
+    **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "petroleum", "gas", "solar", "engine oil", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
 }  # fmt: skip
 
 DEPARTMENTS = {
