@@ -151,9 +151,9 @@ measured as (
     select
         *,
         {{ without_phone_numbers('driver_text') }} as driver,
-        {{ number_or_null('litres_number', 12, 3) }} as litres,
-        {{ number_or_null('amount_number', 14, 2) }} as amount_kes,
-        -- No odometer shows ten million km; a phone number typed in its place would.
+        -- No fill has or costs ten million, and no odometer shows it; a phone number or a date in its place would.
+        {{ number_or_null('litres_number', 10, 3) }}::numeric(12, 3) as litres,
+        {{ number_or_null('amount_number', 9, 2) }}::numeric(14, 2) as amount_kes,
         {{ number_or_null('odometer_number', 8, 1) }}::numeric(12, 1) as odometer_km,
         -- Most records were never edited.
         case
