@@ -2,8 +2,12 @@
     value always fits an index entry. Nearly every value begins with a letter or a digit: that alone says that it is
     text (objects and arrays begin with a bracket) and that something can be seen of it. -#}
 {% macro feed_text(column) -%}
+    {%- set keys = var('feed_fields').get(column) -%}
+    {%- if not keys -%}
+        {%- do exceptions.raise_compiler_error("dbt_project.yml: feed_fields names no key for " ~ column ~ ".") -%}
+    {%- endif -%}
     coalesce(
-        {%- for key in var('feed_fields')[column] %}
+        {%- for key in ([keys] if keys is string else keys) %}
         {%- set literal = "'" ~ key | replace("'", "''") ~ "'" %}
         case
             when

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -341,6 +342,22 @@ def test_feed_text(macros: psycopg.Connection[Any]) -> None:
         """insert into typed values ('list', '["litres"]'), ('text', '"litres"'), ('null', 'null')"""
     )
     assert macros.execute("select distinct feed_text from by_macro").fetchall() == [(None,)]
+
+
+def test_field_map(macros: psycopg.Connection[Any], database: Database, tmp_path: Path) -> None:
+    """One key need not be a list; a column without a key is refused by name."""
+    dbt = Dbt(ROOT, database, tmp_path / "target")
+    fields = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["feed_fields"]
+
+    def compile_with(keys: str | list[str], *, check: bool = True) -> str:
+        variables = json.dumps({"feed_fields": {**fields, "litres": keys}})
+        inline = "select {{ feed_text('litres') }} as litres from typed"
+        return dbt("--quiet", "compile", "--inline", inline, "--vars", variables, check=check).stdout
+
+    macros.execute("truncate typed")
+    macros.execute("insert into typed (raw) values (%s)", [json.dumps({"litres": 4, "quantity": 5})])
+    assert macros.execute(compile_with("quantity").encode()).fetchall() == [("5",)]
+    assert "dbt_project.yml: feed_fields names no key for litres." in compile_with([], check=False)
 
 
 def test_parallel_and_volatility(macros: psycopg.Connection[Any]) -> None:
