@@ -74,7 +74,7 @@
                 {%- do problems.append(line ~ column ~ ' holds a lone quotation mark (")') -%}
             {%- elif form and not modules.re.fullmatch(form[0], cell | string | trim) -%}
                 {%- do problems.append(line ~ column ~ " '" ~ cell ~ "' must be " ~ form[1]) -%}
-            {%- elif accepted and cell not in accepted -%}
+            {%- elif accepted and cell | string | trim not in accepted -%}
                 {%- do problems.append(
                     line ~ column ~ " '" ~ cell ~ "' must be one of " ~ accepted | join(', ')
                 ) -%}

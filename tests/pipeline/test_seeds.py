@@ -186,10 +186,11 @@ def test_only_the_lines_that_differ_are_written(seeds: SeedProject) -> None:
     database = seeds.database
     database.query("create role reader")
     try:
-        # As Excel saves it: a BOM, Windows line ends, a cell in quotes; and lines that say a thing again.
+        # As Excel saves it: a BOM, Windows line ends, a cell in quotes; lines that say a thing again; blanks
+        # around cells.
         seeds.load(
-            '\ufeffalias,department\r\nlogistics,Logistics\r\n"yard, east",Logistics\r\nsales,Sales\r\n'
-            "SALES,Sales\r\nsales,Sales",
+            '\ufeffalias,department\r\nlogistics,Logistics\r\n"yard, east",Logistics \r\n'
+            "sales , Sales\u00a0\r\nSALES,Sales\r\nsales,Sales",
             **config,
             grants={"select": ["reader"]},
         )
