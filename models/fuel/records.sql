@@ -151,7 +151,7 @@ measured as (
     select
         *,
         {{ without_phone_numbers('driver_text') }} as driver,
-        -- No fill has or costs ten million, and no odometer shows it; a phone number or a date in its place would.
+        -- No fill is ten million litres, shillings or km; a phone number or a date in its place would be.
         {{ number_or_null('litres_number', 10, 3) }}::numeric(12, 3) as litres,
         {{ number_or_null('amount_number', 9, 2) }}::numeric(14, 2) as amount_kes,
         {{ number_or_null('odometer_number', 8, 1) }}::numeric(12, 1) as odometer_km,
