@@ -24,6 +24,12 @@ records as (
 
 ),
 
+fill_intervals as (
+
+    select * from {{ ref('fill_intervals') }}
+
+),
+
 last_build as (
 
     select
@@ -62,12 +68,23 @@ loads_of_24_hours as (
 
 ),
 
+-- A build that stops between its steps leaves one table behind the other. `least` would pass over a null.
+taken_up as (
+
+    select
+        least(
+            coalesce((select max(records.load_id) from records), -1),
+            coalesce((select max(fill_intervals.load_id) from fill_intervals), -1)
+        ) as load_id
+
+),
+
 -- Through the index on load_id: cost follows what is waiting.
 waiting as (
 
     select count(*) as rows_waiting
     from records_raw
-    where load_id > coalesce((select max(records.load_id) from records), -1)
+    where load_id > (select taken_up.load_id from taken_up)
 
 ),
 
@@ -88,11 +105,14 @@ fills_of_30_days as (
 
     select *
     from records
-    where filled_at > now() - interval '30 days'
+    where filled_at > now() - interval '30 days' and filled_at <= now()
     union all
     select *
     from records
-    where filled_at is null and coalesce(created_at, loaded_at) > now() - interval '30 days'
+    where
+        filled_at is null
+        and coalesce(created_at, loaded_at) > now() - interval '30 days'
+        and coalesce(created_at, loaded_at) <= now()
 
 ),
 
