@@ -17,7 +17,7 @@ with devices as (
         nullif(trim({{ devices_columns.imei }}::text), '') as imei,
         nullif(trim({{ devices_columns.cost_centre }}::text), '') as cost_centre,
         nullif(trim({{ devices_columns.assigned_city }}::text), '') as assigned_city,
-        lower({{ devices_columns.active }}::text)
+        lower(nullif(trim({{ devices_columns.active }}::text), ''))
         in ('true', '1', 'y', 'yes', 'active', 'enabled') as is_active,
         {{ devices_columns.latest }} as latest
     from {{ source('tracksolid', 'devices') }}
@@ -32,5 +32,6 @@ select distinct on (plate)
 from devices
 where plate is not null
 order by
-    plate asc, is_active desc nulls last, latest desc nulls last,
+    -- One of which nothing is known may well be in service; one that is switched off is not.
+    plate asc, coalesce(is_active, false) desc, is_active is null desc, latest desc nulls last,
     imei asc, cost_centre asc, assigned_city asc
