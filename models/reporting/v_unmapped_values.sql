@@ -76,13 +76,13 @@ with_suggestions as (
     left join lateral (
         select
             aliases.canonical,
-            {{ trigram_similarity('aliases.spelling_key', 'spellings_by_key.spelling_key') }} as similarity
+            {{ likeness('aliases.spelling_key', 'spellings_by_key.spelling_key') }} as similarity
         from aliases
         where aliases.field = spellings_by_key.field
         order by similarity desc, aliases.canonical asc
         limit 1
-    -- Two swapped letters in a short word leave 0.2.
-    ) as likeliest on likeliest.similarity >= 0.2
+    -- `sales dept` and `sales` have 0.55, `gear oil` and `gas oil` 0.42.
+    ) as likeliest on likeliest.similarity >= 0.5
 
 )
 
