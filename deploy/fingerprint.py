@@ -71,10 +71,15 @@ def surely_fresh(conn: psycopg.Connection[Any]) -> bool:
 def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | None:
     """Digest of everything a build reads: project, landing, tracker, roles, and the day.
 
-    The day, because some tests look at the clock: they run at least daily. None if an input is missing.
+    The day, because some tests look at the clock: they run at least daily. None if an input is missing or
+    cannot be read: dbt then builds what it can and says what is wrong.
     """
-    variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
-    table = sql.Identifier(variables["tracksolid_schema"], variables["tracksolid_devices_table"])
+    try:
+        variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+        table = sql.Identifier(variables["tracksolid_schema"], variables["tracksolid_devices_table"])
+        candidates = {ours: list(names) for ours, names in variables["tracksolid_columns"].items()}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return None
     stand = {
         name
         for (name,) in conn.execute(
@@ -84,7 +89,7 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
     }
     columns = {
         ours: sql.Identifier(name)
-        for ours, names in variables["tracksolid_columns"].items()
+        for ours, names in candidates.items()
         if (name := next((each for each in names if each in stand), None))
     }
     # Of `latest` only the order within a plate: a tracker that stamps "last seen" must not cause a build.
@@ -101,7 +106,7 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
     ).format(sql.SQL(", ").join(columns.values()), latest, columns["vehicle_number"], table)
     try:
         return f"{project_digest()}/{','.join(readers)}/{scalar(conn, query)}"
-    except psycopg.errors.UndefinedTable:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
         return None
 
 

@@ -9,24 +9,28 @@ import argparse
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from deploy.fingerprint import catalogue_digest, inputs_digest, keep_build, last_build, scalar, surely_fresh
+from deploy.seeds import unreadable, unreadable_seeds
 from deploy.settings import ROOT, Unusable, acting_as, read_settings, state_dir
 
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"
 LOCK = "fleetfuel.hourly"
 
-USAGE, UNREACHABLE = 2, 69
+USAGE, UNREACHABLE, INTERRUPTED = 2, 69, 130
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
@@ -86,6 +90,8 @@ def load(outcome: Outcome, conn: psycopg.Connection[Any], role: str | None, log_
     with acting_as(role):
         for mode in ("--snapshot", "--changes"):
             code = loader_main([mode, "--apply", "--log-format", log_format])
+            if code == INTERRUPTED:
+                raise KeyboardInterrupt
             if code:
                 outcome.fail(code, f"loader {mode} ended with exit code {code}, see its own lines above")
             if code in (USAGE, UNREACHABLE):
@@ -130,17 +136,33 @@ class Dbt:
     def __call__(self, *args: str) -> tuple[int, list[Any]]:
         """Run one dbt command: its exit code, and one result per node."""
         done = self.runner.invoke([*args, *self.common])
+        if isinstance(done.exception, KeyboardInterrupt):
+            raise KeyboardInterrupt
         if done.exception:
-            raise DbtStopped(str(done.exception).strip())
+            raise DbtStopped(done.exception)
         return int(not done.success), list(getattr(done.result, "results", None) or [])
 
 
 class DbtStopped(Exception):
     """dbt gave up before it ran its nodes: the project, the connection, or dbt itself."""
 
+    def __init__(self, cause: BaseException) -> None:
+        from dbt_common.exceptions import DbtDatabaseError
+
+        # A file that is not UTF-8 stops dbt before it could say which one.
+        found = unreadable_seeds() if isinstance(cause, UnicodeDecodeError) else []
+        super().__init__("; ".join(found) or one_line(str(cause)))
+        self.exit_code = UNREACHABLE if isinstance(cause, DbtDatabaseError) else USAGE
+
+
+def one_line(message: str) -> str:
+    """What dbt says in one line, without the trail of macros that dbt hangs on."""
+    return " ".join(message.partition("> in macro ")[0].split())
+
 
 def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> bool:
     """Run `dbt build` without the unit tests; true if every model, seed and error-level test passed."""
+    outcome.build = "stopped"  # unless dbt comes back
     code, results = dbt("build", "--exclude-resource-type", "unit_test")
     outcome.build = "failed" if code else "done"
     outcome.tests = {"passed": 0, "warned": 0, "failed": 0}
@@ -151,8 +173,10 @@ def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> bool:
         elif kind == "model" and result.node.config.materialized == "incremental":
             outcome.rederived[result.node.name] = rows_written(result, conn)
         if status in ("error", "fail", "warn"):
+            # What keeps dbt from reading a seed it tells without the line, or with another.
+            file = unreadable(ROOT / result.node.original_file_path) if kind == "seed" else None
             outcome.problems.append(
-                f"{kind} {result.node.name}: {status}: {' '.join((result.message or '').split())}"
+                f"{kind} {result.node.name}: {status}: {file or one_line(result.message or '')}"
             )
     if code:
         outcome.fail(code)
@@ -231,6 +255,8 @@ def explain(error: psycopg.OperationalError) -> tuple[int, str]:
     words = " ".join(str(error).split())
     if any(phrase in words for phrase in WRONG_LOGIN):
         return USAGE, f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {words}"
+    if not os.environ.keys() & {"PGHOST", "PGSERVICE"}:
+        words += f" (neither PGHOST nor DATABASE_URL is set, in the environment or in {ROOT / '.env'})"
     return UNREACHABLE, f"database unreachable: {words}"
 
 
@@ -238,7 +264,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run once; the exit code of the first step that failed.
 
     0 done, skipped, or overlapping the last run; 1 input refused, or a model, test or freshness failed;
-    2 usage or configuration; 69 database or bucket unreachable; 75 another load is running.
+    2 usage or configuration; 69 database or bucket unreachable; 75 another load is running;
+    130 or 143 stopped by Ctrl-C or SIGTERM.
     """
     parser = argparse.ArgumentParser(prog="fuel-hourly", description=__doc__)
     parser.add_argument(
@@ -251,6 +278,16 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     gc.disable()  # looking for cycles among what boto3 and dbt load costs half a second and frees little
     outcome = Outcome()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        """End in order, once: loader and dbt give up what they are at on a KeyboardInterrupt."""
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)
+        outcome.fail(128 + number, f"stopped by {signal.Signals(number).name}")
+        raise KeyboardInterrupt
+
+    for each in STOPPING:
+        signal.signal(each, stop)
     with outcome.step("total"):
         try:
             run(outcome, options)
@@ -262,7 +299,9 @@ def main(argv: list[str] | None = None) -> int:
             outcome.fail(1, f"database refused: {' '.join(str(error).split())}")
         except DbtStopped as error:
             outcome.build = "failed"
-            outcome.fail(USAGE, f"dbt stopped: {' '.join(str(error).split())}")
+            outcome.fail(error.exit_code, f"dbt stopped: {error}")
+        except KeyboardInterrupt:
+            pass  # told by `stop`
     if options.log_format == "text":
         for problem in outcome.problems:
             print(f"hourly: {problem}", file=sys.stderr)

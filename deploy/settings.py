@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,10 @@ def read_settings() -> None:
         raise Unusable(
             f"there is no dbt project in {ROOT}: install with `pip install --no-deps --editable .`"
         )
-    file = dotenv_values(ROOT / ".env")
+    try:
+        file = dotenv_values(ROOT / ".env")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"{ROOT / '.env'} cannot be read: {error}") from None
     if "PGHOST" in os.environ:
         file.pop("DATABASE_URL", None)
     for name, value in file.items():
@@ -36,8 +40,12 @@ def read_settings() -> None:
     try:
         options = pq.Conninfo.parse(url.encode())
     except psycopg.OperationalError as error:
-        raise Unusable(f"DATABASE_URL cannot be read: {str(error).strip().replace(url, '…')}") from None
+        # What libpq quotes may be the password.
+        words = re.sub('".*"', "…", str(error).strip())
+        raise Unusable(f"DATABASE_URL cannot be read: {words}") from None
     for option in options:
+        if option.keyword == b"host" and b"@" in (option.val or b""):
+            raise Unusable("DATABASE_URL cannot be read: write an @ of the password as %40")
         if option.val is not None and option.envvar:
             os.environ[option.envvar.decode()] = option.val.decode()
 

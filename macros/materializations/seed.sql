@@ -6,6 +6,9 @@
 {% materialization seed, adapter='postgres' %}
 
     {%- set csv = load_agate_table() -%}
+    {%- if csv is undefined -%}
+        {%- do refuse_seed(['the file is empty']) -%}
+    {%- endif -%}
     {%- do store_result('agate_table', response='OK', agate_table=csv) -%}
     {%- set existing = adapter.get_relation(database=database, schema=schema, identifier=model['alias']) -%}
     {%- set target_relation = this.incorporate(type='table') -%}

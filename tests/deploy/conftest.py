@@ -67,7 +67,13 @@ class Job:
         return done.returncode, json.loads(lines[0]), done.stderr
 
     def raw(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m MODULE` from the root folder, without a terminal."""
+        """Run `python -m MODULE` to its end."""
+        process = self.start(*args, module=module, **env)
+        out, errors = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+    def start(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.Popen[str]:
+        """Start `python -m MODULE` from the root folder, without a terminal."""
         settings = {
             "PYTHONPATH": str(self.source),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -76,14 +82,14 @@ class Job:
             **(self.env or self.database.env),
             **env,
         }
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", module, *args],
             cwd="/",
             env=settings,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
         )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
+from dbt_common.exceptions import DbtDatabaseError
 from psycopg import sql
 
-from tests.conftest import fresh_database
+from deploy.hourly import DbtStopped, explain
+from deploy.seeds import unreadable
+from tests.conftest import ROOT, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
 
 DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
@@ -112,8 +118,61 @@ def test_an_edited_csv_is_built(job: Job) -> None:
     assert any("department_aliases" in problem for problem in outcome["problems"]), outcome["problems"]
     code, outcome, _ = job()
     assert outcome["build"] == "failed", "a build that failed is tried again"
+    # What dbt cannot even read is told with file and line, too.
+    for line, code, told in (
+        (b"spares, tools,Sales\n", 1, "3 cells, but the header has 2. A cell that holds a comma needs"),
+        ("salés,Sales\n".encode("cp1252"), 2, "this is not UTF-8. Save it from Excel as"),
+    ):
+        aliases.write_bytes(good.encode() + line)
+        got, outcome, errors = job()
+        assert (got, outcome["build"]) == (code, "failed")
+        assert "Traceback" not in errors
+        [problem] = outcome["problems"]
+        where = f"seeds/department_aliases.csv line {len(good.splitlines()) + 1}: "
+        assert f"{where}{told}" in problem
     aliases.write_text(good)
     assert job()[:1] == (0,)
+
+
+def test_a_project_file_that_cannot_be_read_is_one_line(job: Job) -> None:
+    project = job.source / "dbt_project.yml"
+    project.chmod(0o644)
+    good = project.read_text()
+    project.write_text(good.replace("reader_roles: []", "reader_roles: ["))
+    code, outcome, errors = job()
+    project.write_text(good)
+    assert (code, outcome["build"]) == (2, "failed")
+    assert "Syntax error near line" in outcome["problems"][0]
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_says_so_in_its_one_line(job: Job, number: signal.Signals) -> None:
+    with job.database.connect(autocommit=True) as conn:
+        # The build waits behind this lock, with a query at work.
+        conn.execute("begin; lock table fuel.builds in access exclusive mode")
+        process = job.start("--force", "--log-format", "json")
+        waiting = "select 1 from pg_locks where not granted and relation = 'fuel.builds'::regclass"
+        while not conn.execute(waiting).fetchall():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=60)
+        # Its sessions are gone while the lock still stands.
+        assert conn.execute(waiting).fetchall() == []
+        conn.execute("rollback")
+    assert process.returncode == 128 + number
+    outcome = json.loads(out)
+    assert (outcome["status"], outcome["exit_code"]) == ("failed", 128 + number)
+    assert outcome["problems"] == [f"stopped by {number.name}"]
+    assert "Traceback" not in errors
+    code, outcome, _ = job("--force")
+    assert (code, outcome["build"]) == (0, "done")
+
+
+def test_a_database_that_is_gone_before_the_build_is_no_setting() -> None:
+    assert DbtStopped(DbtDatabaseError("connection refused")).exit_code == 69
+    assert DbtStopped(ValueError("what else")).exit_code == 2
 
 
 def test_an_old_feed_fails_by_freshness_even_if_nothing_changed(job: Job) -> None:
@@ -186,6 +245,9 @@ def test_database_url_alone(job: Job) -> None:
     ("env", "code", "says"),
     [
         ({"DATABASE_URL": "postgresql://a:se%2cret@h:x1/%ZZ"}, 2, "DATABASE_URL cannot be read"),
+        ({"DATABASE_URL": "postgresql://a:secret%@127.0.0.1:9/x"}, 2, "DATABASE_URL cannot be read: "),
+        ({"DATABASE_URL": "postgresql://a:a secret@127.0.0.1:9/x"}, 2, "DATABASE_URL cannot be read: "),
+        ({"DATABASE_URL": "postgresql://a:p@secret@127.0.0.1:9/x"}, 2, "write an @ of the password as %40"),
         ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/x"}, 69, "database unreachable"),
         ({"PGDATABASE": "nowhere"}, 2, "PGUSER, PGPASSWORD, PGDATABASE"),
         ({"RUSTFS_ENDPOINT": "http://127.0.0.1:9"}, 69, "exit code 69"),
@@ -202,9 +264,50 @@ def test_what_cannot_work_is_one_line(job: Job, env: dict[str, str], code: int, 
     assert "secret" not in errors + json.dumps(outcome)
 
 
+def test_without_any_setting_the_message_says_where_they_are_looked_for() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PGHOST", raising=False)
+        patch.delenv("PGSERVICE", raising=False)
+        code, words = explain(psycopg.OperationalError("connection refused"))
+    assert code == 69
+    assert "neither PGHOST nor DATABASE_URL is set, in the environment or in " in words
+
+
+def test_settings_that_are_not_utf8_are_one_line(job: Job) -> None:
+    job.source.chmod(0o755)
+    file = job.source / ".env"
+    file.write_bytes("PGPASSWORD=schlüssel\n".encode("latin-1"))
+    try:
+        code, outcome, errors = job()
+    finally:
+        file.unlink()
+    assert code == 2
+    assert f"{file} cannot be read" in outcome["problems"][0]
+    assert "Traceback" not in errors
+
+
 def test_health_of_an_empty_database(job: Job) -> None:
     with fresh_database(job.database.server) as empty:
         done = job.raw(module="deploy.health", **empty.env)
     assert done.returncode == 1
     assert done.stdout.startswith("unhealthy: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "seeds").glob("*.csv")), ids=lambda file: file.name)
+def test_the_projects_own_seeds_can_be_read(file: Path) -> None:
+    assert unreadable(file) is None
+
+
+def test_why_a_seed_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "seeds" / "names.csv"
+    file.parent.mkdir()
+    for content, told in (
+        (b"", "seeds/names.csv: the file is empty"),
+        ("a,b\n".encode("utf-16"), "seeds/names.csv line 1: this is not UTF-8."),
+        (b'a,b\n"x\ny",z\nx,y,z\n', "seeds/names.csv line 4: 3 cells, but the header has 2."),
+    ):
+        file.write_bytes(content)
+        assert (unreadable(file) or "").startswith(told)
+    file.write_bytes(b'\xef\xbb\xbfa,b\r\n"x, y",z\r\nx\r\n\r\n')
+    assert unreadable(file) is None

@@ -68,6 +68,7 @@ WRONG_DEPARTMENTS = {
         DEPARTMENTS.replace("department", "department,note", 1),
         "line 1: the header must be alias,department but is alias,department,note",
     ),
+    "empty file": ("", "the file is empty"),
     "only a header": ("alias,department\n", "the file has no line below its header"),
     # The one case that dbt's own reader refuses before the checks see it: it counts from 0 below the header.
     "too many cells": (
