@@ -32,7 +32,8 @@ create schema if not exists fuel;
 create schema if not exists reporting;
 
 grant usage, create on schema fuel to fuel_loader, fuel_dbt;
-grant usage, create on schema reporting to fuel_dbt;
+-- Its owner, since whom `reader_roles` names must be let in.
+alter schema reporting owner to fuel_dbt;
 grant usage on schema reporting to fuel_reader;
 
 -- What stands already, from before there were roles, goes to the role that keeps it.

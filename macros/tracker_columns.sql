@@ -11,8 +11,9 @@
         {%- set present = adapter.get_columns_in_relation(devices) | map(attribute='name') | list -%}
         {%- if not present -%}
             {%- do exceptions.raise_compiler_error(
-                "The tracker's table " ~ devices.schema ~ "." ~ devices.identifier ~ " does not exist, or " ~ target.user
-                ~ " may not read it. Set the vars tracksolid_schema and tracksolid_devices_table in dbt_project.yml."
+                "The tracker's table " ~ devices.schema ~ "." ~ devices.identifier ~ " does not exist, or "
+                ~ run_query('select current_user').columns[0].values()[0] ~ " may not read it. Set the vars"
+                ~ " tracksolid_schema and tracksolid_devices_table in dbt_project.yml, or have it granted."
             ) -%}
         {%- endif -%}
     {%- endif -%}

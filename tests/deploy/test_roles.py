@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -142,6 +143,28 @@ def test_the_reader_reads_every_view_and_nothing_else(job: Job) -> None:
         )
 
 
+def test_a_reader_comes_and_goes_with_the_next_build(job: Job) -> None:
+    """Any role, whatever its name; the views themselves do not change."""
+    job.database.query('create role "Night-Shift" login')
+    oids = "select array_agg(oid order by oid) from pg_class where relnamespace = 'reporting'::regnamespace"
+    before = job.database.query(oids)
+    try:
+        code, outcome, errors = job("--as-roles", FUEL_READER_ROLES="fuel_reader, Night-Shift")
+        assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
+        with as_user(job.database, "Night-Shift") as conn:
+            assert conn.execute("select count(*) from reporting.v_fuel_fills").fetchone() == (20,)
+            assert not refused(conn, "select 1 from fuel.records", "create table reporting.mine (i int)")
+        code, outcome, errors = job("--as-roles")
+        assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
+        with as_user(job.database, "Night-Shift") as conn:
+            assert not refused(conn, *(f"select 1 from {view}" for view in views(job.database)))
+        with as_user(job.database, "dashboard_api") as conn:
+            assert conn.execute("select count(*) from reporting.v_fuel_fills").fetchone() == (20,)
+        assert job.database.query(oids) == before
+    finally:
+        job.database.query('drop owned by "Night-Shift"; drop role "Night-Shift"')
+
+
 def test_the_loader_sees_the_landing_tables_only(job: Job) -> None:
     with as_user(job.database, "fuel_job", "fuel_loader") as conn:
         assert conn.execute("select count(*) from fuel.records_raw").fetchone() == (20,)
@@ -153,6 +176,26 @@ def test_the_loader_sees_the_landing_tables_only(job: Job) -> None:
             "drop table fuel.records",
             "select 1 from tracksolid.devices",
         )
+
+
+def test_a_tracker_that_may_no_longer_be_read_stops_only_what_needs_it(job: Job) -> None:
+    """A tracker that makes its table anew forgets the grant."""
+    job.database.query("drop table tracksolid.devices")
+    job.database.query((ROOT / "demo" / "devices.sql").read_text())
+    job.database.query("grant select on tracksolid.devices to fuel_admin with grant option")
+    job.bucket.put(
+        "fuel_records/changes/2026-11-21T05-00-00Z.json",
+        json.dumps([record(3, litres="50", updated_at="2026-11-21T04:00:00.000Z")]).encode(),
+    )
+    code, outcome, errors = job("--as-roles")
+    assert (code, outcome["build"]) == (1, "failed"), errors
+    assert len(outcome["problems"]) == 1
+    assert "tracksolid.devices does not exist, or fuel_dbt may not read it" in outcome["problems"][0]
+    with as_user(job.database, "dashboard_api") as conn:
+        query = "select litres from reporting.v_fuel_fills where id = '3'"
+        assert conn.execute(query).fetchone() == (50,)
+    apply_roles(job.database)
+    assert job("--as-roles")[0] == 0
 
 
 def test_dbt_reads_the_landing_tables_and_never_writes_them(job: Job) -> None:
