@@ -149,14 +149,32 @@ begin
         group by class.oid
     ),
 
+    privileges as (
+        select views.oid, null as column_name, views.relacl as acl
+        from views
+        union all
+        select views.oid, attribute.attname, attribute.attacl
+        from views
+        inner join pg_catalog.pg_attribute as attribute on views.oid = attribute.attrelid
+        {%- if model.columns %}
+        -- A column that the view is to lose takes its grants with it.
+        where views.oid <> target or attribute.attname in (
+            {%- for column in model.columns -%}
+            {{ dbt.string_literal(dbt.escape_single_quotes(column)) }}{{ ', ' if not loop.last }}
+            {%- endfor -%}
+        )
+        {%- endif %}
+    ),
+
     grants as (
         select views.oid, string_agg(format(
-            'grant %s on %s to %s%s', acl.privilege_type, views.name,
+            'grant %s%s on %s to %s%s', acl.privilege_type, ' (' || quote_ident(privileges.column_name) || ')', views.name,
             case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end,
             case when acl.is_grantable then ' with grant option' end
         ), '; ') as statements
         from views
-        inner join lateral aclexplode(views.relacl) as acl on acl.grantee <> views.relowner
+        inner join privileges on views.oid = privileges.oid
+        inner join lateral aclexplode(privileges.acl) as acl on acl.grantee <> views.relowner
         group by views.oid
     ),
 

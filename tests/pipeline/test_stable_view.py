@@ -181,18 +181,21 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
     )
     small.query(
         f"""
-        grant select on app.v to {reader};
+        grant select on app.v to {reader}; grant select (a, c) on app.v to {owner};
         create view app.above with (security_barrier=true) as select v.a, 'It''s' as "odd Name" from app.v;
         create view app.further as select above.* from app.above join app.v using (a);
         comment on view app.above is 'It''s somebody''s'; comment on column app.above."odd Name" is 'odd';
         grant select on app.above to {reader} with grant option; grant select on app.further to public;
         grant usage, create on schema app to {owner}; grant select on app.above, app.v to {owner};
+        grant select ("odd Name") on app.above to {owner};
         alter view app.further owner to {owner};
         """
     )
     kept = (
         "select relname, relacl::text, reloptions, relowner::regrole::text, obj_description(oid), "
-        "col_description(oid, 2) from pg_class where relname in ('above', 'further') order by 1"
+        "col_description(oid, 2), (select array_agg((attname, attacl::text) order by attnum) "
+        "from pg_attribute where attrelid = pg_class.oid and attacl is not null) "
+        "from pg_class where relname in ('above', 'further') order by 1"
     )
     before = small.query(kept)
 
@@ -204,6 +207,9 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
     assert small.query(kept) == before
     assert small.query("select * from app.further") == [(1, "It's")]
     assert small.query(f"select has_table_privilege('{reader}', 'app.v', 'select')") == [(True,)]
+    # The grant on `c` went with that column.
+    on_columns = "select attname from pg_attribute where attrelid = 'app.v'::regclass and attacl is not null"
+    assert small.query(on_columns) == [("a",)]
 
     # A view that uses the column: refused, named, nothing changed.
     before = small.state()
