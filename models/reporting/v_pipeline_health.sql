@@ -18,7 +18,8 @@ records_raw as (
 
 ),
 
-records as (
+-- Looked up in three places, each by an index: as one CTE PostgreSQL would copy the whole table first.
+records as not materialized (
 
     select * from {{ ref('records') }}
 

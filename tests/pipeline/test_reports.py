@@ -171,6 +171,14 @@ def test_one_vehicles_last_days_are_read_through_an_index(built: Built, view: st
     assert [line for line in lines if "Index Cond" in line and "plate" in line and "filled_at" in line], lines
 
 
+def test_pipeline_health_reads_history_through_indexes_only(built: Built) -> None:
+    with built.db.connect() as conn:
+        conn.execute("set local enable_seqscan = off")
+        plan = conn.execute("explain select * from reporting.v_pipeline_health").fetchall()
+    for table in ("records", "records_raw", "fill_intervals"):
+        assert not [line for (line,) in plan if f"Seq Scan on {table} " in line], plan
+
+
 def test_a_rule_switched_off_in_the_csv_is_silent_after_the_next_build(built: Built) -> None:
     count = "select rule, count(*) from reporting.v_fuel_anomalies group by rule"
     before = dict(built.db.query(count))
