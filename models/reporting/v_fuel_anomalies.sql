@@ -352,7 +352,8 @@ findings as (
                 {{ figure('distance_km') }}, ' km on ', {{ figure('judged_litres', 1) }}, ' l is ',
                 {{ figure('judged_km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
                 {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals)',
-                ', but was as low at ' || nullif(as_low.fills, 0) || ' of the {{ baseline_fills }} fills before',
+                ', but was as low at ' || nullif(as_low.fills, 0)
+                || ' of the {{ baseline_fills }} fills before',
                 '.'
             ) as explanation
         from (
