@@ -1,10 +1,13 @@
 {#- One expression without sub-select, so that fuel.alias_key inlines and can be indexed. Upper before lower: it
-    maps letters that only differ before upper-casing (dotless i, final sigma) to one. -#}
+    maps letters that only differ before upper-casing (dotless i, final sigma) to one. Composed once more, since
+    lower makes a plain i, which an accent after it can join, of the dotted capital one. -#}
 {% macro alias_key(value) -%}
     nullif(
         btrim(
             regexp_replace(
-                lower(upper(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500) collate "default")) collate "C",
+                normalize(
+                    lower(upper(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500) collate "default")), nfkc
+                ) collate "C",
                 e'{{ punctuation_and_blanks() }}+', ' ', 'g'
             )
         ),
