@@ -24,7 +24,10 @@ TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 # Few feeds hold anything that so much as looks like what jsonb cannot hold.
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # Every escape is matched, so that an escaped backslash before `u0000` is taken for the plain text it is.
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u0000|u[dD][89a-fA-F]..)|.)", re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]HH\\u[dD][c-fC-F]HH|(u0000|u[dD][89a-fA-F]HH)|.)".replace(b"H", b"[0-9a-fA-F]"),
+    re.DOTALL,
+)
 _BRACKET = re.compile(rb'"(?:[^"\\]+|\\.)*"|[\[\]{}]', re.DOTALL)
 _KEY_TIME = re.compile(
     r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)"
@@ -37,17 +40,18 @@ class Envelope(Struct):
     """`{"metadata": {…}, "records": […]}` or `{"data": […]}`."""
 
     metadata: Raw | UnsetType = UNSET
-    records: list[Raw] | UnsetType = UNSET
-    data: list[Raw] | UnsetType = UNSET
+    records: Raw | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
 
 
 class Metadata(Struct):
     """What the envelope says about itself; the time under any of the names in use."""
 
-    record_count: Any = None
-    exported_at: Any = None
-    generated_at: Any = None
-    timestamp: Any = None
+    record_count: Raw = Raw(b"null")
+    exported_at: Raw = Raw(b"null")
+    generated_at: Raw = Raw(b"null")
+    timestamp: Raw = Raw(b"null")
 
 
 class Head(Struct, gc=False):
@@ -96,7 +100,7 @@ class Feed:
     """The records of one object as exported, in parallel lists. What is in them is read when it is needed."""
 
     raws: list[Raw | bytes]
-    record_count: Any = None
+    record_count: str = "null"  # as written in the metadata
     originals: dict[int, bytes] = field(default_factory=dict)  # by slot: the bytes before their repair
     cut: set[int] = field(default_factory=set)  # the slots of records that were nested too deep
     given_ids: list[str] | None = None  # known from elsewhere, whatever the records say
@@ -132,7 +136,7 @@ class Feed:
                 when = None if updated_at is None else _in_nairobi(updated_at)
                 if deleted_at is not None:
                     when = max(when or LONG_AGO, _in_nairobi(deleted_at))
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 id, when, problem = self._read_closely(slot)
                 if problem:
                     rejects.append(Reject(slot + 1, id, problem, self.original(slot)))
@@ -156,20 +160,25 @@ class Feed:
     def _read_closely(self, slot: int) -> tuple[str | None, datetime | None, str | None]:
         """Id, time and what is wrong, of a record that is not as nearly all are; an item is unwrapped."""
         id = self.given_ids[slot] if self.given_ids is not None else None
+        problem = None
         try:
             head = msgspec.json.decode(self.raws[slot], type=LooseHead)
             if head.json is not UNSET and head.id is UNSET:
-                inner = head.json
+                whole, inner = bytes(self.raws[slot]), bytes(head.json)
                 head = msgspec.json.decode(inner, type=LooseHead)
                 self.raws[slot] = inner
+                if slot in self.originals:
+                    start = whole.index(inner)  # repairs are as long as what they replace
+                    self.originals[slot] = self.originals[slot][start : start + len(inner)]
+            if id is None:
+                id, problem = _read_id(head.id)
         except msgspec.ValidationError:
             return id, None, "not an object"
+        except RecursionError:
+            return id, None, TOO_DEEP
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return id, None, f"unreadable: {error}"
         times = [_read_time(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
-        problem = None
-        if id is None:
-            id, problem = _read_id(head.id)
         when = max((each for each in times if each is not None), default=None)
         return id, when, TOO_DEEP if slot in self.cut else problem
 
@@ -229,16 +238,16 @@ def parse(body: bytearray) -> Feed:
     except RecursionError:
         _cut_depth(body, repairs)
         records, metadata = _split(body)
-    feed = Feed(list(records), metadata.record_count, *repairs.undo(records))
-    for value in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
-        feed.exported_at = feed.exported_at or _read_time(value)
+    feed = Feed(list(records), bytes(metadata.record_count).decode(errors="replace"), *repairs.undo(records))
+    for raw in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
+        feed.exported_at = feed.exported_at or _read_time(_value(raw))
     return feed
 
 
 def _split(body: bytearray | Raw) -> tuple[list[Raw], Metadata]:
     """The records' own bytes, uninterpreted, and the metadata."""
     view = memoryview(body)
-    first = bytes(view[:64]).lstrip()[:1]
+    first = re.match(rb"\s*(.?)", view)[1]  # type: ignore[index]
     try:
         if first == b"[":
             records = msgspec.json.decode(view, type=list[Raw])
@@ -269,9 +278,17 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
         envelope = msgspec.json.decode(document, type=Envelope)
     except msgspec.ValidationError:
         return None
-    records = envelope.data if envelope.records is UNSET else envelope.records
-    if records is UNSET:
+    listed = envelope.records
+    if listed is UNSET and envelope.id is UNSET:  # what has an id is a record with a field `data`
+        listed = envelope.data
+    if listed is UNSET:
         return None
+    try:
+        records = msgspec.json.decode(listed, type=list[Raw])
+    except msgspec.ValidationError:
+        if envelope.records is UNSET:
+            return None
+        raise RefusedObject("`records` is no array") from None
     try:
         return records, msgspec.json.decode(envelope.metadata, type=Metadata)  # type: ignore[arg-type]
     except (msgspec.MsgspecError, TypeError):
@@ -319,7 +336,7 @@ def _read_id(raw: Raw | UnsetType) -> tuple[str | None, str | None]:
 def _value(raw: Raw) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -349,6 +366,7 @@ def key_time(text: str, zone: timezone = timezone.utc) -> datetime | None:
     try:
         if offset:
             zone = datetime.strptime("+0000" if offset == "Z" else offset.ljust(5, "0"), "%z").tzinfo  # type: ignore[assignment]
-        return datetime(*(int(number or 0) for number in numbers), fraction, tzinfo=zone)  # type: ignore[misc,arg-type]
-    except ValueError:
+        when = datetime(*(int(number or 0) for number in numbers), fraction, tzinfo=zone)  # type: ignore[misc,arg-type]
+        return when.astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # no such date; beyond what PostgreSQL gives back to Python
         return None

@@ -73,9 +73,9 @@ select count(*) from fuel.records_raw where absent_since is null and coalesce(ra
 STAGE = f"create temporary table changed on commit drop as select {COLUMNS} from fuel.records_raw limit 0"
 # By the statistics of earlier loads a new one has no row: dbt's queries would join its rows one by one.
 ANALYZED = "select reltuples > 0 from pg_class where oid = 'fuel.records_raw'::regclass"
-LOSE = """
-update fuel.records_raw set absent_since = %(exported_at)s, load_id = %(load_id)s, loaded_at = now()
-where id = any(%(lost)s)
+MARK = """
+update fuel.records_raw set absent_since = %(absent_since)s, load_id = %(load_id)s, loaded_at = now()
+where id = any(%(ids)s)
 """
 # A digest stands for id and version: what a snapshot repeats is known by it, without reading the record.
 LIVE_DIGESTS = "select array_agg(raw_digest) from fuel.records_raw where absent_since is null"
@@ -90,9 +90,12 @@ select
             case
                 when incoming.source_updated_at <> stored.source_updated_at
                     then incoming.source_updated_at < stored.source_updated_at
-                else coalesce(%(exported_at)s, '-infinity') < coalesce(stored.exported_at, '-infinity')
+                -- The last snapshot, newer than this object, held the stored version of a live row.
+                else
+                    coalesce(%(exported_at)s, '-infinity') < coalesce(stored.exported_at, '-infinity')
+                    or (%(outdated)s and stored.absent_since is null)
             end
-            then 'stale'
+            then case when stored.absent_since is null or %(outdated)s then 'stale' else 'back' end
         else 'updated'
     end as verdict,
     stored.raw_digest
@@ -278,22 +281,25 @@ class Landing:
             )
             send = partial(_copy, conn, feed, versions, target, constants)
         refused: dict[int, str] = {}
-        written = sorted(n for n, verdict in verdicts.items() if verdict != "stale")
+        written = sorted(n for n, verdict in verdicts.items() if verdict in ("inserted", "updated"))
         for batch in _batches(feed, versions, written):
             _send(conn, send, batch, refused)
         for n, reason in refused.items():
             verdicts[n] = "rejected"
             slot = versions.slots[n]
             rejects.append(Reject(slot + 1, versions.ids[n], reason, feed.original(slot)))
-        for verdict, count in Counter(verdicts.values()).items():
-            setattr(counts, verdict, count)
+        back = [versions.ids[n] for n, verdict in verdicts.items() if verdict == "back"]
+        found = Counter(verdicts.values())
+        counts.inserted, counts.updated = found["inserted"], found["updated"] + len(back)
+        counts.stale = found["stale"]
         counts.rejected, counts.absent = len(rejects), len(lost)
         if not self.writing:
             return None, counts
         if target == "changed":
             conn.execute(UPSERT, {"outdated": outdated})
-        if lost:
-            conn.execute(LOSE, {"exported_at": source.exported_at, "load_id": load_id, "lost": lost})
+        for ids, absent_since in ((lost, source.exported_at), (back, None)):
+            if ids:
+                conn.execute(MARK, {"ids": ids, "absent_since": absent_since, "load_id": load_id})
         if counts.inserted + counts.updated >= MANY_ROWS and _value(conn, ANALYZED):
             conn.execute("analyze fuel.records_raw (load_id)")
         if feed.originals:
@@ -324,7 +330,7 @@ class Landing:
         Counts what is unchanged and what is there twice.
         """
         snapshot = source.mode == "snapshot"
-        if snapshot and not accept_shrink and str(feed.record_count) not in ("None", str(counts.seen)):
+        if snapshot and not accept_shrink and not _agrees(feed.record_count, counts.seen):
             raise RefusedObject(
                 f"metadata.record_count is {feed.record_count}, but it holds {counts.seen} records; {ACCEPT}"
             )
@@ -478,6 +484,14 @@ class Landing:
                     "let the owner of schema fuel run loader/landing.sql once"
                 ) from None
             log.info("landing tables brought to version %d", VERSION)
+
+
+def _agrees(record_count: str, seen: int) -> bool:
+    """Whether the count that the metadata states, if any, is this one: 3, "3" and 3.0 are the same."""
+    try:
+        return record_count == "null" or float(record_count.strip('"')) == seen
+    except ValueError:
+        return False
 
 
 def _value(conn: Connection, query: str, parameters: Any = None) -> Any:

@@ -416,3 +416,51 @@ def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
     assert loader.counts()["absent"] == 1
     loader.database.query(f"drop owned by {role} cascade")
     loader.database.query(f"drop role {role}")
+
+
+def test_a_late_delta_tells_nothing_new_of_what_a_later_snapshot_held(loader):
+    """Without `updated_at`, and with a snapshot that repeated the stored version, so wrote nothing."""
+    loader.delta("2026-11-01T01-00-00Z.json", [{"id": 1, "v": "A"}])
+    loader.changes()
+    loader.snapshot(envelope([{"id": 1, "v": "A"}], at=3))
+    loader.delta("2026-11-01T02-00-00Z.json", [{"id": 1, "v": "B"}])
+    loader.changes()
+    assert loader.counts() == {"seen": 1, "stale": 1}
+    assert loader.rows() == {"1": {"id": 1, "v": "A"}}
+    loader.delta("2026-11-01T04-00-00Z.json", [{"id": 1, "v": "C"}])
+    loader.changes()
+    assert loader.rows() == {"1": {"id": 1, "v": "C"}}
+
+
+def test_an_absent_id_comes_back_in_an_older_version(loader):
+    """The source was restored from a backup: the newest version stays, and is there again."""
+    loader.snapshot(envelope([record(1), record(2, at=5)], at=5))
+    loader.snapshot(envelope([record(1)], at=6))
+    assert loader.live() == {"1"}
+    loader.bucket.put(LATEST, envelope([record(1), record(2, at=4)], at=7))
+    assert "1 updated, 1 unchanged" in loader("--snapshot").log
+    loader.snapshot()
+    assert loader.counts() == {"seen": 2, "unchanged": 1, "updated": 1}
+    assert loader.live() == {"1", "2"}
+    assert loader.rows("id, raw ->> 'updated_at', load_id")["2"] == (hour(5), 3)
+    loader.snapshot(envelope([record(1), record(2, at=4)], at=8))
+    assert loader.counts() == {"seen": 2, "unchanged": 1, "stale": 1}
+
+
+@pytest.mark.parametrize("stated", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_an_export_time_that_no_clock_shows_does_not_stop_the_next_load(loader, stated):
+    loader.snapshot(envelope([record(1)], exported_at=stated))
+    loader.snapshot(envelope([record(1), record(2)], exported_at=stated))
+    assert loader.live() == {"1", "2"}
+
+
+@pytest.mark.parametrize(("count", "accepted"), [("2.0", True), ('" 2"', True), ("2e0", True), ("null", True), ("1e400", False), ('""', False), ("[2]", False), ("true", False)])  # fmt: skip
+def test_record_count_as_it_may_be_written(loader, count, accepted):
+    body = envelope([record(1), record(2)], at=2, record_count=0).replace(
+        b'"record_count": 0', f'"record_count": {count}'.encode()
+    )
+    log = loader.snapshot(body, code=0 if accepted else 1).log
+    if accepted:
+        assert loader.database.query("select exported_at from fuel.records_raw limit 1")[0][0].hour == 2
+    else:
+        assert f"record_count is {count}, but it holds 2 records" in log

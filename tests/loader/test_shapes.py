@@ -37,7 +37,7 @@ SHAPES = {
     "gzip": gzip.compress(PLAIN),
     "gzip in two members": gzip.compress(PLAIN[:20]) + gzip.compress(PLAIN[20:]),
     "gzip with byte order mark": gzip.compress(codecs.BOM_UTF8 + PLAIN),
-    "blanks": b" \n\t" + json.dumps({"records": [RECORD]}, indent=4).encode() + b"\r\n ",
+    "blanks": b" \n\t" * 40 + json.dumps({"records": [RECORD]}, indent=4).encode() + b"\r\n ",
 }
 
 
@@ -50,6 +50,15 @@ def test_shapes(loader):
             {"seen": 1, "unchanged": 1},
             {"seen": 1, "updated": 1},
         ), name
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_record_may_have_a_field_named_data(loader, count):
+    records = {str(n): {"id": n, "data": [1, {"id": 9}]} for n in range(count)}
+    loader.land([*records.values()])
+    assert loader.rows() == records
+    loader.land(json.dumps(records["0"]).encode())
+    assert loader.counts() == {"seen": 1, "unchanged": 1}
 
 
 def test_content_type_is_ignored(loader):
@@ -81,6 +90,9 @@ REFUSED = {
     "null": b"null",
     "a web page": b"<html>503</html>",
     "deep and unbalanced": b"[" * 20_000,
+    "half a half character": b'[{"id": 1, "m": "\\ud8"}"}]',
+    "records that are none": b'{"metadata": {}, "records": null}',
+    "records that are no array": b'[{"json": {"records": {"id": 1}}}]',
 }
 
 
@@ -153,6 +165,13 @@ def test_nul_and_lone_surrogates(loader):
     assert loader.rows()["2"] == {"id": 2, "m": "\\u0000"}
 
 
+def test_a_sanitised_item_is_compared_without_its_wrapping(loader):
+    for number in range(3):
+        loader.land([{"pairedItem": {"item": number}, "json": {"id": 1, "m": "\0"}}])
+        assert loader.rejects() == ([] if number else [(1, "1", "sanitised", b'{"id": 1, "m": "\\u0000"}')])
+    assert loader.counts() == {"seen": 1, "unchanged": 1}
+
+
 IDS = {
     "7": "7", '"007"': "007", '"7 "': "7 ", "-3": "-3", "18423.0": "18423", '"K\\u0000"': "K\ufffd", '"ключ"': "ключ",
     "9" * 300: "9" * 300, '"' + "9" * 300 + '"': "9" * 300, "9" * 1000: "9" * 1000, '"; drop table x"': "; drop table x",
@@ -222,6 +241,27 @@ def test_records_that_postgresql_refuses_take_no_neighbours_along(loader):
         assert set(rejects) - set(BAD_FOR_POSTGRES) == set()
         assert {id: rejects[id] for id in rejects} == {id: BAD_FOR_POSTGRES[id] for id in rejects}
         assert {"2", "4", "5", "6", "7"} <= set(rejects)
+
+
+@pytest.mark.parametrize("id", [b'"\xff"', b'"\xed\xa0\x80"', b'{"\xff": 1}'])
+def test_an_id_that_is_not_utf8_stops_nothing_else(loader, id):
+    loader.land(b'[{"id": 1}, {"id": ' + id + b'}, {"id": 2}]')
+    assert set(loader.rows()) == {"1", "2"}
+    assert [(position, original) for position, _, _, original in loader.rejects()] == [
+        (2, b'{"id": ' + id + b"}")
+    ]
+
+
+def test_no_depth_is_too_deep_for_one_step_only(loader):
+    """Nearly as deep as Python bears, where splitting the object still works and reading the record does not."""
+    for depth in (*range(900, 1010, 3), 10_000):
+        nested = b"[" * depth + b"]" * depth
+        body = b'[{"id": 1, "d": %b}, {"id": %b}, {"id": 3, "updated_at": %b}, {"id": 4}]' % ((nested,) * 3)
+        loader.land(body)
+        counts = loader.counts()
+        assert counts["seen"] == 4, depth
+        assert counts.get("rejected", 0) == len(loader.rejects())
+        assert "4" in loader.rows()
 
 
 def test_duplicates_in_a_file(loader):
