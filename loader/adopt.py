@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from loader.bucket import first_line
 from loader.feed import Feed
 from loader.landing import Connection, Landing, Source
 from loader.settings import ConfigurationError
@@ -58,7 +59,7 @@ def adopt(landing: Landing) -> int:
     try:
         landing.run(lambda conn: _adopt(conn, landing))
     except psycopg.ProgrammingError as error:
-        raise ConfigurationError(f"nothing was adopted: {error}") from None
+        raise ConfigurationError(f"nothing was adopted: {first_line(error)}") from None
     return 0
 
 

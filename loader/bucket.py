@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import logging
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import boto3
 import tenacity
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from loader.settings import ConfigurationError, Settings
 
@@ -64,7 +65,7 @@ def retrying(retry_on: Callable[[BaseException], bool], what: str) -> tenacity.R
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         return _status(error) >= 500 or _status(error) in (408, 429)
-    return isinstance(error, (BotoCoreError, OSError))
+    return isinstance(error, (BotoCoreError, OSError)) and not isinstance(error, ParamValidationError)
 
 
 def _status(error: ClientError) -> int:
@@ -79,31 +80,41 @@ class Bucket:
         assert settings.rustfs_secret_key
         self.name = settings.rustfs_bucket
         self.endpoint = str(settings.rustfs_endpoint)
-        self._client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=settings.rustfs_access_key,
-            aws_secret_access_key=settings.rustfs_secret_key.get_secret_value(),
-            region_name=settings.rustfs_region,
-            config=Config(
-                s3={"addressing_style": "path"},
-                retries={"total_max_attempts": 1},  # retried here, downloads included
-                connect_timeout=10,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                response_checksum_validation="when_required",  # many S3-compatible servers know no newer ones
-            ),
+        config = Config(
+            s3={"addressing_style": "path"},
+            retries={"total_max_attempts": 1},  # retried here, downloads included
+            connect_timeout=10,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            response_checksum_validation="when_required",  # many S3-compatible servers know no newer ones
         )
+        try:
+            self._client = boto3.client(
+                "s3",
+                endpoint_url=self.endpoint,
+                aws_access_key_id=settings.rustfs_access_key,
+                aws_secret_access_key=settings.rustfs_secret_key.get_secret_value(),
+                region_name=settings.rustfs_region,
+                config=config,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"RUSTFS_ENDPOINT, RUSTFS_REGION: {first_line(error)}") from None
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str) -> list[StoredObject]:
         """All objects under `prefix`, however many."""
-        token: dict[str, Any] = {}
-        while True:
-            page = self._call(self._client.list_objects_v2, Bucket=self.name, Prefix=prefix, **token)
-            for item in page.get("Contents", ()):
-                yield StoredObject(item["Key"], item["ETag"].strip('"'), item["LastModified"])
-            if not page["IsTruncated"]:
-                return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+
+        def listing() -> list[StoredObject]:
+            found = []
+            for page in pages:
+                if "IsTruncated" not in page:  # say, the page of some web server
+                    raise ConfigurationError(
+                        f"RUSTFS_ENDPOINT: what answers at {self.endpoint} is no S3 server"
+                    )
+                for item in page.get("Contents", ()):
+                    found.append(StoredObject(item["Key"], item["ETag"].strip('"'), item["LastModified"]))
+            return found
+
+        return self._call(listing)
 
     def read(self, key: str, max_bytes: int) -> tuple[str, bytearray]:
         """Download one object: its ETag at that moment, and its bytes, decompressed.
@@ -115,14 +126,17 @@ class Bucket:
 
         def download() -> tuple[str, bytearray]:
             answer = self._client.get_object(Bucket=self.name, Key=key)
-            with closing(answer["Body"]) as stream:  # closing: its own context would not notice a cut
-                return answer["ETag"].strip('"'), unpack(iter(lambda: stream.read(CHUNK), b""), max_bytes)
+            body: Any = answer["Body"]
+            with io.BufferedReader(body, CHUNK) as stream:
+                return answer["ETag"].strip('"'), unpack(stream, max_bytes)
 
         return self._call(download)
 
-    def _call(self, request: Callable[..., T], **arguments: Any) -> T:
+    def _call(self, request: Callable[[], T]) -> T:
         try:
-            return retrying(_is_passing, f"bucket {self.name}")(request, **arguments)
+            return retrying(_is_passing, f"bucket {self.name}")(request)
+        except ParamValidationError:
+            raise ConfigurationError(f"RUSTFS_BUCKET: {self.name!r} cannot be the name of a bucket") from None
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code")
             if code == "NoSuchKey":
@@ -131,9 +145,13 @@ class Bucket:
                 raise ConfigurationError(
                     f"RUSTFS_BUCKET: {self.endpoint} has no bucket {self.name!r}"
                 ) from None
+            if code == "AuthorizationHeaderMalformed":
+                raise ConfigurationError(f"RUSTFS_REGION: {error}") from None
             if _status(error) in (401, 403):
                 names = "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY"
-                raise ConfigurationError(f"{names}: {self.endpoint} refuses them for {self.name!r}") from None
+                raise ConfigurationError(
+                    f"{names}: {self.endpoint} refuses them for {self.name!r} ({code})"
+                ) from None
             raise Unreachable(f"the bucket fails (RUSTFS_ENDPOINT {self.endpoint}): {error}") from None
         except (BotoCoreError, OSError) as error:
             raise Unreachable(
@@ -141,31 +159,21 @@ class Bucket:
             ) from None
 
 
-def unpack(chunks: Iterable[bytes], max_bytes: int) -> bytearray:
-    """Join the chunks, decompressing gzip, and no further than `max_bytes`: a gzip bomb fills no memory.
+def unpack(stream: io.BufferedReader, max_bytes: int) -> bytearray:
+    """Read all of a stream, decompressing gzip, and no further than `max_bytes`: a gzip bomb fills no memory.
 
     Raises:
         RefusedObject: more than `max_bytes`, or the gzip stream is damaged or cut short.
     """
+    plain = gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == b"\x1f\x8b" else stream
     body = bytearray()
-    inflate: Any = None
     try:
-        for chunk in chunks:
-            if not body and chunk[:2] == b"\x1f\x8b":
-                inflate = zlib.decompressobj(wbits=31)
-            if inflate is None:
-                body += chunk
-            while inflate and chunk and len(body) <= max_bytes:
-                if inflate.eof:  # a gzip file may have several members
-                    inflate = zlib.decompressobj(wbits=31)
-                body += inflate.decompress(chunk, CHUNK)
-                chunk = inflate.unconsumed_tail or inflate.unused_data
+        while chunk := plain.read(CHUNK):
+            body += chunk
             if len(body) > max_bytes:
                 raise RefusedObject(f"larger than {max_bytes >> 20} MB; FUEL_MAX_OBJECT_MB allows more")
-        if inflate:
-            body += inflate.flush()
-            if not inflate.eof:
-                raise RefusedObject("gzip cut short")
-    except zlib.error as error:
+    except EOFError:
+        raise RefusedObject("gzip cut short") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise RefusedObject(f"damaged gzip: {error}") from None
     return body

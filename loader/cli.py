@@ -7,18 +7,20 @@ import atexit
 import gc
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import md5
 from pathlib import Path
 
+import psycopg
 from tqdm import tqdm
 
 from loader.adopt import adopt
-from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, Unreachable, unpack
+from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, Unreachable, first_line, unpack
 from loader.feed import NAIROBI, key_time, parse
 from loader.landing import Busy, Landing, Source
 from loader.settings import ConfigurationError, Settings, read_settings
@@ -112,6 +114,9 @@ def main(argv: list[str] | None = None) -> int:
     except Busy as error:
         log.error("%s", error)
         return 75
+    except psycopg.Error as error:
+        log.error("the database refuses: %s", first_line(error))
+        return 2
     except KeyboardInterrupt:
         log.error("interrupted; the object in hand was not landed")
         return 130
@@ -152,7 +157,7 @@ def _find(settings: Settings, args: argparse.Namespace) -> tuple[Iterable[Stored
     """The objects that may be landed, and how one of them is read."""
     limit = settings.fuel_max_object_mb << 20
     if args.mode == "file":
-        return [_stored_file(args.file)], lambda key: _read_file(Path(key), limit)
+        return [_stored_file(args.file)], lambda key: _read_file(args.file, limit)
     bucket = Bucket(settings)
     if args.mode == "changes":
         found = (each for each in bucket.list(CHANGES_PREFIX) if each.key.endswith((".json", ".json.gz")))
@@ -165,6 +170,8 @@ def _find(settings: Settings, args: argparse.Namespace) -> tuple[Iterable[Stored
 
 def _stored_file(path: Path) -> StoredObject:
     digest = md5(usedforsecurity=False)
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"--file: {path}: not a regular file")  # it is read twice
     try:
         with path.open("rb") as stream:
             for chunk in iter(lambda: stream.read(CHUNK), b""):
@@ -172,12 +179,13 @@ def _stored_file(path: Path) -> StoredObject:
         modified_at = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     except OSError as error:
         raise ConfigurationError(f"--file: {path}: {error.strerror}") from None
-    return StoredObject(str(path.resolve()), digest.hexdigest(), modified_at)
+    key = os.fsencode(path.resolve()).decode(errors="backslashreplace")
+    return StoredObject(key, digest.hexdigest(), modified_at)
 
 
 def _read_file(path: Path, limit: int) -> tuple[str, bytearray]:
     with path.open("rb") as stream:
-        return _stored_file(path).etag, unpack(iter(lambda: stream.read(CHUNK), b""), limit)
+        return _stored_file(path).etag, unpack(stream, limit)
 
 
 def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, read: Reader) -> bool:
@@ -191,6 +199,8 @@ def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, 
         feed = parse(body)
         if feed.exported_at:
             source.exported_at, source.stated = feed.exported_at, True
+        if source.exported_at and source.exported_at > datetime.now(timezone.utc) + timedelta(days=1):
+            log.warning("%s says it was exported at %s, which is yet to come", stored.key, source.exported_at)
         load_id, counts = landing.load(source, feed, accept_shrink=args.accept_shrink)
     except RefusedObject as error:
         if args.apply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import struct
 from collections import Counter
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
+from psycopg.conninfo import conninfo_to_dict
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
 from loader.feed import Feed, Reject, Versions
@@ -38,6 +40,9 @@ WRONG_LOGIN = (
     "no password supplied",
     "does not exist",
     "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "permission denied for database",
+    "invalid ",  # a parameter in DATABASE_URL
 )
 COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"
 EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=timezone.utc), timedelta(microseconds=1)
@@ -428,6 +433,10 @@ class Landing:
             return self._conn
         name = f"fuel-loader {os.getpid()}@{socket.gethostname()}"
         try:
+            target = conninfo_to_dict(self._conninfo)
+            # A password with a bare @ or / turns up here, and would in what libpq says about it.
+            if "@" in str(target.get("host")) or not re.fullmatch(r"[\d,]*", str(target.get("port", ""))):
+                raise psycopg.ProgrammingError
             conn = psycopg.connect(
                 self._conninfo,
                 connect_timeout=10,

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """What must never reach a log."""
         values = (self.database_url, self.pgpassword, self.rustfs_secret_key)
-        return [value.get_secret_value() for value in values if value and value.get_secret_value()]
+        found = [value.get_secret_value() for value in values if value]
+        return [each for each in (*found, self.rustfs_endpoint and self.rustfs_endpoint.password) if each]
 
 
 def read_settings() -> Settings:
@@ -50,12 +51,14 @@ def read_settings() -> Settings:
     Raises:
         ConfigurationError: a setting is wrong, or there is no database among them.
     """
-    names_host = "PGHOST" in os.environ and not os.environ.get("DATABASE_URL")
-    for name, value in dotenv_values(".env").items():
-        if name.startswith("PG") and value:
-            os.environ.setdefault(name, value)
+    names_host = os.environ.get("PGHOST") and not os.environ.get("DATABASE_URL")
     try:
+        for name, value in dotenv_values(".env").items():
+            if name.startswith("PG") and value and not os.environ.get(name):
+                os.environ[name] = value
         settings = Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f".env cannot be read: {error}") from None
     except ValidationError as error:
         wrong = (
             f"{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()

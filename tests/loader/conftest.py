@@ -174,7 +174,8 @@ def loader(make_loader) -> Loader:
 class FaultyS3:
     """An HTTP proxy in front of the S3 server: counts the requests, and fails as `faults` says, one by one.
 
-    A fault is a status to answer with, "hang" (no answer), or "cut" (half of the body, then nothing).
+    A fault is a status to answer with, or a status and a body, "hang" (no answer), or "cut" (half of the body,
+    then nothing).
     """
 
     upstream: servers.S3
@@ -196,10 +197,12 @@ def faulty_s3(s3_server: servers.S3, monkeypatch: pytest.MonkeyPatch, loader: Lo
             proxy.requests.append(f"{self.command} {self.path}")
             fault = proxy.faults.pop(0) if proxy.faults else None
             self.close_connection = fault is not None
-            if isinstance(fault, int):
-                self.send_response(fault)
-                self.send_header("Content-Length", "0")
+            if isinstance(fault, (int, tuple)):
+                status, body = fault if isinstance(fault, tuple) else (fault, b"")
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
                 return
             if fault == "hang":
                 proxy.closing.wait(20)

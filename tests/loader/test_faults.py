@@ -218,20 +218,29 @@ SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"
         ({"PGHOST": "127.0.0.1", "PGPORT": "1"}, "--snapshot --apply", 69, "the database cannot be reached"),
         ({"DATABASE_URL": f"postgres//{PASSWORD}"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u:p%40ss%2Fw%25rd@127.0.0.1:1/x"}, "--snapshot", 69, "cannot be reached"),
+        ({"DATABASE_URL": "postgresql://u:p@ss/w%rd@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "postgresql://u:12@ss@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "postgresql://u:pa/ss@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "postgresql://u@127.0.0.1:1/x?sslmode=no"}, "--snapshot", 2, "(or DATABASE_URL): "),
         ({"RUSTFS_ENDPOINT": None, "RUSTFS_SECRET_KEY": ""}, "--snapshot", 2, "missing: RUSTFS_ENDPOINT, RUSTFS_SECRET_KEY"),
         ({"RUSTFS_ENDPOINT": "127.0.0.1"}, "--snapshot", 2, "RUSTFS_ENDPOINT"),
         ({"RUSTFS_ENDPOINT": "http://127.0.0.1:1"}, "--changes", 69, "the bucket cannot be reached"),
         ({"RUSTFS_SECRET_KEY": SECRET}, "--snapshot", 2, "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY"),
+        ({"RUSTFS_ENDPOINT": f"http://u:{PASSWORD.replace('/', '')}@127.0.0.1:1"}, "--changes", 69, "cannot be reached"),
         ({"RUSTFS_BUCKET": "nowhere"}, "--snapshot", 2, "RUSTFS_BUCKET"),
+        ({"RUSTFS_BUCKET": "no such bucket!"}, "--snapshot", 2, "RUSTFS_BUCKET: 'no such bucket!'"),
+        ({"RUSTFS_REGION": "no region"}, "--snapshot", 2, "RUSTFS_REGION: "),
         ({}, "--snapshot", 2, "holds no fuel_records/latest.json"),
         ({"FUEL_MAX_OBJECT_MB": "0"}, "--snapshot", 2, "FUEL_MAX_OBJECT_MB"),
         ({}, "--file nothing.json", 2, "nothing.json"),
-        ({}, "--file .", 2, "Is a directory"),
+        ({}, "--file .", 2, ".: not a regular file"),
+        ({}, "--file /dev/null", 2, "/dev/null: not a regular file"),
         ({}, "", 2, "required"),
         ({}, "--snapshot --changes", 2, "not allowed"),
         ({}, "--snapshot --since 2026-11-01", 2, "--since goes with --changes"),
         ({}, "--changes --accept-shrink", 2, "--accept-shrink goes with --snapshot"),
         ({}, "--changes --since soon", 2, "'soon'"),
+        ({}, "--changes --since 2026-11-01T6:00", 2, "'2026-11-01T6:00'"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("log_format", ["text", "json"])
@@ -243,10 +252,64 @@ def test_what_is_wrong_is_said_in_one_line(loader, monkeypatch, change, args, co
     last = log.splitlines()[-1]
     assert said in last
     assert "Traceback" not in log
-    for secret in (SECRET, PASSWORD, "p%40ss"):
+    for secret in (SECRET, PASSWORD, "p%40ss", PASSWORD.replace("/", ""), "ss@127", "'pa'"):
         assert secret not in log
-    if said not in ("required", "not allowed", "'soon'") and "goes with" not in said:
+    if said not in ("required", "not allowed") and "goes with" not in said and "--since" not in args:
         assert len([line for line in log.splitlines() if "of 5 failed" not in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code", "said"),
+    [
+        (400, "AuthorizationHeaderMalformed", 2, "RUSTFS_REGION: "),
+        (403, "RequestTimeTooSkewed", 2, "(RequestTimeTooSkewed)"),
+        (404, "NotFound", 69, "the bucket fails"),
+    ],
+)
+def test_what_the_bucket_answers_is_told(loader, faulty_s3, status, error, code, said):
+    faulty_s3.faults = [(status, f"<Error><Code>{error}</Code><Message>m</Message></Error>".encode())]
+    log = loader.changes(code=code).log
+    assert said in log
+    assert len(log.splitlines()) == 2  # the first one is about the landing tables
+
+
+def test_an_endpoint_that_is_no_bucket(loader, faulty_s3):
+    faulty_s3.faults = [(200, b"<html>hello</html>")] * 5
+    assert "RUSTFS_ENDPOINT: what answers at http" in loader.changes(code=2).log
+    faulty_s3.faults = [(200, b"hello")] * 5
+    assert "the bucket fails (RUSTFS_ENDPOINT" in loader.changes(code=69).log
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "said"),
+    [
+        ("alter role {} set default_transaction_read_only = on", 2, "the database refuses: cannot execute"),
+        ("alter role {} nologin", 2, "(or DATABASE_URL): "),
+        ("drop table fuel.ingest_state", 2, "the database refuses: relation"),
+    ],
+)
+def test_what_the_database_refuses_is_told_in_one_line(loader, monkeypatch, sql, code, said):
+    loader.snapshot([record(1)])
+    role = f"loader_{loader.database.name}"
+    with loader.database.connect(autocommit=True) as conn:
+        conn.execute(f"create role {role} login superuser")
+        conn.execute(sql.format(role))
+        monkeypatch.setenv("PGUSER", role)
+        log = loader.snapshot([record(2)], code=code).log
+        conn.execute(f"drop role {role}")
+    assert said in log
+    assert len(log.splitlines()) == 1
+
+
+def test_a_file_of_an_odd_name(loader):
+    name = os.fsdecode(b"\xff\xfe.json")
+    loader.land([record(1)], name)
+    assert "nothing new" in loader("--file", name, "--apply").log
+
+
+def test_an_export_time_that_is_yet_to_come_is_told(loader):
+    log = loader.snapshot(envelope([record(1)], exported_at="2999-01-01T00:00:00Z")).log
+    assert "warning: fuel_records/latest.json says it was exported at 2999-01-01" in log
 
 
 def test_secrets_are_blotted_out_wherever_they_turn_up(loader, monkeypatch):
@@ -272,6 +335,14 @@ def test_settings_come_from_dotenv_too(loader, monkeypatch):
     loader("--snapshot")
     for name in names:
         monkeypatch.delenv(name, raising=False)
+
+
+def test_an_empty_variable_leaves_the_word_to_dotenv(loader, monkeypatch):
+    (loader.folder / ".env").write_text(f"PGHOST={loader.database.server.host}\n")
+    monkeypatch.setenv("PGHOST", "")
+    loader.land([record(1)])
+    (loader.folder / ".env").write_bytes(b"PGHOST=\xff\n")
+    assert ".env cannot be read" in loader("--changes", code=2).log
 
 
 def test_database_url(loader, monkeypatch):

@@ -36,6 +36,7 @@ SHAPES = {
     "byte order mark": codecs.BOM_UTF8 + PLAIN,
     "gzip": gzip.compress(PLAIN),
     "gzip in two members": gzip.compress(PLAIN[:20]) + gzip.compress(PLAIN[20:]),
+    "gzip, padded": gzip.compress(PLAIN) + bytes(100),
     "gzip with byte order mark": gzip.compress(codecs.BOM_UTF8 + PLAIN),
     "blanks": b" \n\t" * 40 + json.dumps({"records": [RECORD]}, indent=4).encode() + b"\r\n ",
 }
@@ -302,6 +303,9 @@ def test_times_in_keys():
         when = key_time(f"{name}.json")
         assert when, name
         assert when.timestamp() == 1793518920, name
+    for name in ("2026-11-01T07", "20261101T07Z"):
+        assert key_time(f"{name}.json") == datetime.fromisoformat("2026-11-01T07:00+00:00")
+    assert key_time("2026-11-01-7.json") is None, "not midnight"
     assert key_time("latest.json") is None
     assert key_time("000123.json") is None
 
