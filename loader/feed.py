@@ -288,7 +288,7 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     except msgspec.ValidationError:
         if envelope.records is UNSET:
             return None
-        raise RefusedObject("`records` is no array") from None
+        raise RefusedObject("records is no array") from None
     try:
         return records, msgspec.json.decode(envelope.metadata, type=Metadata)  # type: ignore[arg-type]
     except (msgspec.MsgspecError, TypeError):
