@@ -16,7 +16,7 @@ import tenacity
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from loader.settings import ConfigurationError, Settings
+from loader.settings import ConfigurationError, Failure, Settings
 
 log = logging.getLogger("loader")
 T = TypeVar("T")
@@ -28,8 +28,10 @@ class RefusedObject(Exception):
     """An object of which nothing is landed; the message says why (exit 1)."""
 
 
-class Unreachable(Exception):
-    """The bucket or the database cannot be reached, after retries (exit 69)."""
+class Unreachable(Failure):
+    """The bucket or the database cannot be reached, after retries."""
+
+    exit_code = 69
 
 
 @dataclass(frozen=True)

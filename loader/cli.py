@@ -20,10 +20,10 @@ import psycopg
 from tqdm import tqdm
 
 from loader.adopt import adopt
-from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, Unreachable, first_line, unpack
+from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, first_line, unpack
 from loader.feed import NAIROBI, key_time, parse
-from loader.landing import Busy, Landing, Source
-from loader.settings import ConfigurationError, Settings, read_settings
+from loader.landing import Landing, Source
+from loader.settings import ConfigurationError, Failure, Settings, read_settings
 
 log = logging.getLogger("loader")
 SNAPSHOT_KEY = "fuel_records/latest.json"
@@ -105,15 +105,9 @@ def main(argv: list[str] | None = None) -> int:
         handler.setFormatter(_Formatter(args.log_format == "json", settings.secrets()))
         with Landing(settings, writing=args.apply) as landing:
             return adopt(landing) if args.mode == "adopt" else _load_all(landing, settings, args)
-    except ConfigurationError as error:
+    except Failure as error:
         log.error("%s", error)
-        return 2
-    except Unreachable as error:
-        log.error("%s", error)
-        return 69
-    except Busy as error:
-        log.error("%s", error)
-        return 75
+        return error.exit_code
     except psycopg.Error as error:
         log.error("the database refuses: %s", first_line(error))
         return 2

@@ -39,8 +39,8 @@ _KEY_TIME = re.compile(
 class Envelope(Struct):
     """`{"metadata": {…}, "records": […]}` or `{"data": […]}`."""
 
-    metadata: Raw | UnsetType = UNSET
-    records: Raw | UnsetType = UNSET
+    metadata: Raw = Raw(b"{}")
+    records: list[Raw] | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
     id: Raw | UnsetType = UNSET
 
@@ -69,6 +69,7 @@ class LooseHead(Struct):
     updated_at: Raw | UnsetType = UNSET
     deleted_at: Raw | UnsetType = UNSET
     json: Raw | UnsetType = UNSET
+    records: Raw | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -183,42 +184,6 @@ class Feed:
         return id, when, TOO_DEEP if slot in self.cut else problem
 
 
-class _Repairs:
-    """Repairs within a body, each as long as what it replaces, so that they can be undone."""
-
-    def __init__(self, body: bytearray) -> None:
-        self.body = body
-        self.offsets: list[int] = []
-        self._originals: list[bytes] = []
-
-    def replace(self, start: int, replacement: bytes) -> None:
-        end = start + len(replacement)
-        at = bisect_left(self.offsets, start)
-        self.offsets.insert(at, start)
-        self._originals.insert(at, bytes(self.body[start:end]))
-        self.body[start:end] = replacement
-
-    def undo(self, records: list[Raw]) -> tuple[dict[int, bytes], set[int]]:
-        """By slot, each repaired record's bytes as they were before; and the slots of those that were cut."""
-        originals: dict[int, bytes] = {}
-        cut: set[int] = set()
-        cursor = 0
-        for slot, raw in enumerate(records if self.offsets else ()):
-            part = bytes(raw)
-            start = self.body.index(part, cursor)
-            cursor = end = start + len(part)
-            whole = bytearray(part)
-            for number in range(bisect_left(self.offsets, start), bisect_left(self.offsets, end)):
-                patch = self._originals[number]  # a cut, and then what it holds
-                if patch[:1] in (b"[", b"{"):
-                    cut.add(slot)
-                at = self.offsets[number] - start
-                whole[at : at + len(patch)] = patch
-            if whole != part:
-                originals[slot] = bytes(whole)
-        return originals, cut
-
-
 def parse(body: bytearray) -> Feed:
     """Read the records of an object, in any shape the exporter produces.
 
@@ -229,73 +194,107 @@ def parse(body: bytearray) -> Feed:
         raise RefusedObject("not UTF-8 but UTF-16")
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
-    repairs = _Repairs(body)
+    patched: dict[int, bytes] = {}  # by offset in the body, what stood there
     if _SUSPECT.search(body):
         for start in [match.start() for match in _ESCAPE.finditer(body) if match[1]]:
-            repairs.replace(start, b"\\ufffd")
+            _patch(body, patched, start, b"\\ufffd")
     try:
         records, metadata = _split(body)
     except RecursionError:
-        _cut_depth(body, repairs)
+        _cut_depth(body, patched)
         records, metadata = _split(body)
-    feed = Feed(list(records), bytes(metadata.record_count).decode(errors="replace"), *repairs.undo(records))
+    feed = Feed([*records], bytes(metadata.record_count).decode(errors="replace"))
+    feed.originals, feed.cut = _originals(body, patched, records)
     for raw in (metadata.exported_at, metadata.generated_at, metadata.timestamp):
         feed.exported_at = feed.exported_at or _read_time(_value(raw))
     return feed
 
 
-def _split(body: bytearray | Raw) -> tuple[list[Raw], Metadata]:
+def _patch(body: bytearray, patched: dict[int, bytes], start: int, replacement: bytes) -> None:
+    """Repair the body in place, and no byte moves: what was there can be put back."""
+    end = start + len(replacement)
+    patched[start] = bytes(body[start:end])
+    body[start:end] = replacement
+
+
+def _originals(
+    body: bytearray, patched: dict[int, bytes], records: list[Raw]
+) -> tuple[dict[int, bytes], set[int]]:
+    """By slot, each repaired record's bytes as they were before; and the slots of those that were cut."""
+    originals: dict[int, bytes] = {}
+    cut: set[int] = set()
+    offsets = sorted(patched)
+    end = 0
+    for slot, raw in enumerate(records if offsets else ()):
+        whole = bytearray(raw)
+        start = body.index(whole, end)
+        end = start + len(whole)
+        for offset in offsets[bisect_left(offsets, start) : bisect_left(offsets, end)]:
+            before = patched[offset]  # of a cut, and then of what it holds
+            whole[offset - start : offset - start + len(before)] = before
+            originals[slot] = b""
+            if before[:1] in (b"[", b"{"):
+                cut.add(slot)
+        if slot in originals:
+            originals[slot] = bytes(whole)
+    return originals, cut
+
+
+def _split(body: bytearray) -> tuple[list[Raw], Metadata]:
     """The records' own bytes, uninterpreted, and the metadata."""
     view = memoryview(body)
     first = re.match(rb"\s*(.?)", view)[1]  # type: ignore[index]
     try:
         if first == b"[":
             records = msgspec.json.decode(view, type=list[Raw])
-            if len(records) != 1:
-                return records, Metadata()
-            inner = _unwrap(records[0])  # n8n wraps a whole envelope as its one item, too
-            envelope = _envelope(inner)
-            return envelope or (records, Metadata())
-        if first == b"{":
-            return _envelope(view) or ([_unwrap(msgspec.json.decode(view, type=Raw))], Metadata())
-        msgspec.json.decode(view)
+        elif first == b"{":
+            if envelope := _envelope(view):
+                return envelope
+            records = [msgspec.json.decode(view, type=Raw)]
+        else:
+            msgspec.json.decode(view)
+            raise RefusedObject("JSON, but neither an array nor an object")
+        if len(records) == 1:  # n8n wraps a whole envelope as its one item, too
+            return _envelope(_unwrapped(records[0])) or (records, Metadata())
+        return records, Metadata()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RefusedObject(f"not well-formed JSON: {error}") from None
-    raise RefusedObject("JSON, but neither an array nor an object")
 
 
-def _unwrap(raw: Raw) -> Raw:
+def _loose(document: memoryview | Raw) -> LooseHead | None:
+    """The fields of an object; None if it is none."""
     try:
-        head = msgspec.json.decode(raw, type=LooseHead)
+        return msgspec.json.decode(document, type=LooseHead)
     except msgspec.ValidationError:
-        return raw
-    return raw if head.json is UNSET or head.id is not UNSET else head.json
+        return None
+
+
+def _unwrapped(record: Raw) -> Raw:
+    head = _loose(record)
+    return record if head is None or head.json is UNSET or head.id is not UNSET else head.json
 
 
 def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     """Records and metadata if `document` is an envelope."""
     try:
         envelope = msgspec.json.decode(document, type=Envelope)
+        records = envelope.records
+        if records is UNSET and envelope.data is not UNSET and envelope.id is UNSET:
+            records = msgspec.json.decode(envelope.data, type=list[Raw])  # with an id, it is a record's field
     except msgspec.ValidationError:
+        head = _loose(document)
+        if head and head.records is not UNSET:
+            raise RefusedObject("records is no array") from None
         return None
-    listed = envelope.records
-    if listed is UNSET and envelope.id is UNSET:  # what has an id is a record with a field `data`
-        listed = envelope.data
-    if listed is UNSET:
+    if records is UNSET:
         return None
     try:
-        records = msgspec.json.decode(listed, type=list[Raw])
-    except msgspec.ValidationError:
-        if envelope.records is UNSET:
-            return None
-        raise RefusedObject("records is no array") from None
-    try:
-        return records, msgspec.json.decode(envelope.metadata, type=Metadata)  # type: ignore[arg-type]
-    except (msgspec.MsgspecError, TypeError):
+        return records, msgspec.json.decode(envelope.metadata, type=Metadata)
+    except msgspec.MsgspecError:
         return records, Metadata()
 
 
-def _cut_depth(body: bytearray, repairs: _Repairs) -> None:
+def _cut_depth(body: bytearray, patched: dict[int, bytes]) -> None:
     """Put a zero in place of whatever is nested too deep: the other records can be read then."""
     depth, start = 0, 0
     cuts = []
@@ -312,7 +311,7 @@ def _cut_depth(body: bytearray, repairs: _Repairs) -> None:
     if depth:
         raise RefusedObject("not well-formed JSON: brackets do not match")
     for start, end in cuts:
-        repairs.replace(start, b"0".ljust(end - start))
+        _patch(body, patched, start, b"0".ljust(end - start))
 
 
 def _read_id(raw: Raw | UnsetType) -> tuple[str | None, str | None]:

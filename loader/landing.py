@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
 from loader.feed import Feed, Reject, Versions
-from loader.settings import ConfigurationError, Settings
+from loader.settings import ConfigurationError, Failure, Settings
 
 log = logging.getLogger("loader")
 T = TypeVar("T")
@@ -152,8 +152,10 @@ on conflict (feed) do update set
 """
 
 
-class Busy(Exception):
-    """Another load holds the lock; the message says who (exit 75)."""
+class Busy(Failure):
+    """Another load holds the lock; the message says who."""
+
+    exit_code = 75
 
 
 @dataclass

@@ -10,8 +10,14 @@ from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ConfigurationError(Exception):
-    """A setting, a privilege or an argument is missing or wrong; the message says which (exit 2)."""
+class Failure(Exception):
+    """What ends a run; the message is one line that says why."""
+
+    exit_code = 2
+
+
+class ConfigurationError(Failure):
+    """A setting, a privilege or an argument is missing or wrong; the message says which."""
 
 
 class Settings(BaseSettings):

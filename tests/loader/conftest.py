@@ -201,7 +201,8 @@ def faulty_s3(s3_server: servers.S3, monkeypatch: pytest.MonkeyPatch, loader: Lo
                 status, body = fault if isinstance(fault, tuple) else (fault, b"")
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
-                self.send_header("Connection", "close")  # or the client may send its next request into the void
+                # Without it the client may send its next request into the void.
+                self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(body)
                 return
