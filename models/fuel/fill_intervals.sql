@@ -142,15 +142,15 @@ fills as (
 
 compared_with_same_fill as (
 
-    -- Of the vehicle's fills with the same litres and amount: the one before, and the first of this reading.
+    -- The vehicle's two fills before with the same litres and amount, and its first with the same reading.
     select
         fills.*,
         lag(id) over same_fill as same_id,
         filled_s - lag(filled_s) over same_fill as seconds_since_same,
         reading_km - lag(reading_km) over same_fill as km_since_same,
-        lag(id) over same_reading is not null as repeats_reading,
-        first_value(id) over same_reading as first_id,
-        filled_s - first_value(filled_s) over same_reading as seconds_since_first
+        lag(id, 2) over same_fill as earlier_same_id,
+        reading_km - lag(reading_km, 2) over same_fill as km_since_earlier_same,
+        filled_s - first_value(filled_s) over same_reading as seconds_since_reading
     from fills
     window
         same_fill as (
@@ -158,7 +158,7 @@ compared_with_same_fill as (
             {{ order_of_fills }}
         ),
         same_reading as (
-            partition by plate, unusable_reason is null, litres, amount_kes, reading_km
+            partition by plate, unusable_reason is null, reading_km
             {{ order_of_fills }}
         )
 
@@ -166,19 +166,22 @@ compared_with_same_fill as (
 
 marked_duplicates as (
 
-    -- A reading that was the same already a day before proves nothing: the odometer does not move.
+    -- A reading that was the same already a day before proves nothing: the odometer does not move. A report
+    -- without a reading may lie between the two.
     select
         compared_with_same_fill.*,
         case
             when unusable_reason is not null or coalesce(litres, amount_kes) is null then null
             when
-                reading_km is not null and repeats_reading
-                and seconds_since_first <= {{ economy.duplicate_max_hours }} * 3600
-                then first_id
-            when
                 coalesce(km_since_same, 0) = 0
                 and seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
                 then same_id
+            when seconds_since_reading <= {{ economy.duplicate_max_hours }} * 3600
+                then
+                    case
+                        when km_since_same = 0 then same_id
+                        when km_since_earlier_same = 0 then earlier_same_id
+                    end
         end as duplicate_of_id
     from compared_with_same_fill
 
@@ -283,8 +286,6 @@ chained_readings as (
         judged_readings.*,
         case when has_good_reading then reading_km - lag(reading_km) over good_readings end
         as km_from_previous,
-        case when has_good_reading then filled_s - lag(filled_s) over good_readings end
-        as seconds_from_previous,
         case when has_good_reading then lead(reading_km) over good_readings - reading_km end as km_to_next,
         case when has_good_reading then lead(filled_s) over good_readings - filled_s end as seconds_to_next
     from judged_readings
@@ -332,26 +333,24 @@ grouped_readings as (
                 {{ economy.topup_max_share_of_usual_distance }} * median_distance_km
             ),
             false
-        ) as is_topped_up,
-        coalesce(
-            km_from_previous = 0 and seconds_from_previous > {{ economy.topup_max_hours }} * 3600, false
-        ) as is_repeated
+        ) as is_topped_up
     from usual_distances
+    order by plate
 
 ),
 
 fills_with_readings as (
 
-    -- An interval ends at a good reading that is neither topped up nor a repetition; the litres of all fills
-    -- since the last such reading were burnt on the way to it.
+    -- An interval ends at a good reading that is neither topped up nor a repetition of the last such reading;
+    -- the litres of all fills since that one were burnt on the way to it.
     select
         {{ carried }},
         has_reading,
         is_counted,
         has_good_reading,
         is_topped_up,
-        is_repeated,
-        has_good_reading and not is_topped_up and not is_repeated as ends_interval,
+        has_good_reading and not is_topped_up
+        and coalesce(lag(reading_km) over complete_readings <> reading_km, true) as ends_interval,
         case when litres > 0 then litres end as usable_litres,
         coalesce(
             litres > {{ economy.max_litres_per_fill }}
@@ -363,6 +362,11 @@ fills_with_readings as (
             false
         ) as has_implausible_litres
     from grouped_readings
+    window
+        complete_readings as (
+            partition by plate, has_good_reading and not is_topped_up
+            {{ order_of_fills }}
+        )
     order by plate
 
 ),
@@ -422,8 +426,8 @@ measured_intervals as (
                 (ends_interval or not has_good_reading) and odometer_km < previous_odometer_km
                 then 'odometer_rollback'
             when not has_good_reading then 'distance_implausible'
+            when odometer_km = previous_odometer_km then 'odometer_repeated'
             when is_topped_up then 'topup_merged'
-            when is_repeated or odometer_km = previous_odometer_km then 'odometer_repeated'
             when
                 not {{ readings_agree(
                     'previous_odometer_km::double precision', 'previous_end_s', 'reading_km', 'filled_s'

@@ -251,7 +251,7 @@ findings as (
             round((litres - usual_max_litres) * paid_price, 2) as kes_at_risk,
             concat(
                 {{ figure('litres', 1) }}, ' l in one fill; the usual maximum of this vehicle is ',
-                {{ figure('usual_max_litres', 1) }}, ' l (its last ', litres_samples, ' fills).'
+                {{ figure('usual_max_litres', 1) }}, ' l (of ', litres_samples, ' fills before).'
             ) as explanation
         where is_over_maximum
 
@@ -263,7 +263,8 @@ findings as (
             'KES ' || {{ figure('expected_price * (1 - price_out_of_band_second_threshold)', 2) }} || ' to '
             || {{ figure('expected_price * (1 + price_out_of_band_threshold)', 2) }}
             || ' per litre' as expected,
-            least(round(abs(price_per_litre_kes - expected_price) * litres, 2), amount_kes) as kes_at_risk,
+            least(round(abs(price_per_litre_kes - expected_price) * litres, 2), abs(amount_kes))
+            as kes_at_risk,
             concat(
                 'KES ', {{ figure('amount_kes') }}, ' for ', {{ figure('litres', 1) }}, ' l is KES ',
                 {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ',
@@ -333,8 +334,13 @@ findings as (
             concat(
                 {{ figure('litres', 1) }}, ' l only ', {{ figure('hours_since_previous_fill', 1) }},
                 ' hours and ', {{ figure('km_since_previous_fill') }}, ' km after ',
-                {{ figure('previous_fill_litres', 1) }}, ' l; the usual maximum of one fill is ',
-                {{ figure('usual_max_litres', 1) }}, ' l.'
+                {{ figure('previous_fill_litres', 1) }}, ' l; ',
+                case
+                    when litres_in_tank > usual_max_litres * refill_too_soon_second_threshold
+                        then 'the usual maximum of one fill is ' || {{ figure('usual_max_litres', 1) }}
+                    else 'the tank had no room for ' || {{ figure('unexplained_litres', 1) }}
+                end,
+                ' l.'
             ) as explanation
         where is_too_soon
 
@@ -352,29 +358,35 @@ findings as (
                 {{ figure('distance_km') }}, ' km on ', {{ figure('judged_litres', 1) }}, ' l is ',
                 {{ figure('judged_km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
                 {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals)',
-                ', but was as low at ' || nullif(as_low.fills, 0)
-                || ' of the {{ baseline_fills }} fills before',
+                ', but was as low at ' || nullif(as_low.times, 0) || ' of the ' || as_low.fills
+                || ' fills before',
                 '.'
             ) as explanation
         from (
-            -- What happens again and again may be how the vehicle is used.
-            select count(*) as fills
+            -- What happens again and again may be how the vehicle is used; too many litres are not that.
+            select
+                count(*) as fills,
+                count(*) filter (
+                    where fills_before.km_per_litre
+                    < judged_fills.usual_km_per_litre * judged_fills.economy_below_baseline_threshold
+                    and fills_before.unexplained_litres
+                    > judged_fills.usual_max_litres * judged_fills.economy_below_baseline_third_threshold
+                    and fills_before.litres
+                    <= judged_fills.usual_max_litres * judged_fills.litres_over_usual_maximum_threshold
+                ) as times
             from (
                 select
+                    fill_before.litres,
                     fill_before.km_per_litre,
                     fill_before.unexplained_litres
                 from {{ ref('fill_intervals') }} as fill_before
                 where
                     fill_before.plate = judged_fills.plate
                     and fill_before.filled_at < judged_fills.filled_at
+                    and coalesce(fill_before.exclusion_reason, '') not in ('not_live', 'duplicate')
                 order by fill_before.filled_at desc
                 limit {{ baseline_fills }}
             ) as fills_before
-            where
-                fills_before.km_per_litre
-                < judged_fills.usual_km_per_litre * judged_fills.economy_below_baseline_threshold
-                and fills_before.unexplained_litres
-                > judged_fills.usual_max_litres * judged_fills.economy_below_baseline_third_threshold
         ) as as_low
         where
             economy_below_baseline and not is_over_maximum and not is_too_soon
@@ -390,7 +402,7 @@ findings as (
             < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
             -- More than the tank had room for; known only where it is judged.
             and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
-            and coalesce(as_low.fills < economy_below_baseline_fourth_threshold * {{ baseline_fills }}, true)
+            and coalesce(as_low.times < nullif(economy_below_baseline_fourth_threshold, 0), true)
 
         union all
 

@@ -108,8 +108,9 @@ def _is_duplicate(fill: Fact, earlier: list[Fact], limits: dict[str, Any]) -> bo
     if not same:
         return False
     if fill.odometer_km:
-        first = next((other for other in same if other.odometer_km == fill.odometer_km), fill)
-        if first is not fill and _at(fill) - _at(first) <= timedelta(hours=limits["duplicate_max_hours"]):
+        first = next((other for other in earlier if other.odometer_km == fill.odometer_km), fill)
+        is_new = _at(fill) - _at(first) <= timedelta(hours=limits["duplicate_max_hours"])
+        if is_new and any(other.odometer_km == fill.odometer_km for other in same[-2:]):
             return True
     last = same[-1]
     return (not fill.odometer_km or not last.odometer_km or fill.odometer_km == last.odometer_km) and _at(
@@ -156,27 +157,27 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
     hops = sorted(_km(b) - _km(a) for a, b in pairwise(good) if _km(b) > _km(a))
     usual_hop = hops[(len(hops) - 1) // 2] if hops else None
     day = timedelta(hours=limits["topup_max_hours"])
-    topped_up, repeated = set(), set()
+    topped_up: set[str] = set()
     for a, b in pairwise(good):
         few_km = limits["topup_max_km"]
         if usual_hop is not None:
             few_km = min(few_km, limits["topup_max_share_of_usual_distance"] * usual_hop)
         if _at(b) - _at(a) <= day and 0 <= _km(b) - _km(a) <= few_km:
             topped_up.add(a.id)
-        if _km(a) == _km(b) and _at(b) - _at(a) > day:
-            repeated.add(b.id)
+    complete = [reading for reading in good if reading.id not in topped_up]
+    repeated = {b.id for a, b in pairwise(complete) if _km(a) == _km(b)}
 
     last: Fact | None = None
     tank: list[Fact] = []
     measured: list[_Measured] = []
     for fill in counted:
         tank.append(fill)
-        is_good, is_topped_up, is_repeated = fill.id in good_ids, fill.id in topped_up, fill.id in repeated
-        ends = is_good and not is_topped_up and not is_repeated
+        is_good, is_topped_up = fill.id in good_ids, fill.id in topped_up
+        ends = is_good and not is_topped_up and fill.id not in repeated
         measured.append(
             _Measured(
                 fill,
-                _reason(fill, last, tank, ends, is_good, is_topped_up, is_repeated, limits),
+                _reason(fill, last, tank, ends, is_good, is_topped_up, limits),
                 _km(fill) - _km(last) if last and fill.odometer_km else None,
                 sum(part.litres or 0 for part in tank),
                 ends,
@@ -303,7 +304,6 @@ def _reason(
     ends: bool,
     good: bool,
     topped_up: bool,
-    repeated: bool,
     limits: dict[str, Any],
 ) -> str | None:
     if not fill.odometer_km:
@@ -314,10 +314,10 @@ def _reason(
         return "odometer_rollback"
     if not good:
         return "distance_implausible"
+    if fill.odometer_km == last.odometer_km:
+        return "odometer_repeated"
     if topped_up:
         return "topup_merged"
-    if repeated or fill.odometer_km == last.odometer_km:
-        return "odometer_repeated"
     if not _agree(last, fill, limits):
         return "distance_implausible"
     if any(not part.litres for part in tank):

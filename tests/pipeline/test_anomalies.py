@@ -121,8 +121,8 @@ def test_a_finding_says_how_often_the_vehicle_was_as_low(fleet: Fleet) -> None:
     )  # fmt: skip
     first, second, third = (text.partition("intervals)")[2] for (text,) in explanations)
     assert first == "."
-    assert second == ", but was as low at 1 of the 30 fills before."
-    assert third == ", but was as low at 2 of the 30 fills before."
+    assert second == ", but was as low at 1 of the 18 fills before."
+    assert third == ", but was as low at 2 of the 21 fills before."
 
 
 def test_every_finding_explains_itself_and_has_a_plausible_sum(fleet: Fleet) -> None:
