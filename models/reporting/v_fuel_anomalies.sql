@@ -126,7 +126,10 @@ measured_fills as (
         as litres_in_tank,
         -- A fill that the next one tops up has no economy of its own, but litres that may be too many.
         coalesce(interval_litres, litres) as judged_litres,
-        coalesce(km_per_litre, distance_km / nullif(litres, 0)) as judged_km_per_litre
+        coalesce(km_per_litre, distance_km / nullif(litres, 0)) as judged_km_per_litre,
+        usual_max_litres * litres_over_usual_maximum_threshold as most_litres,
+        usual_km_per_litre * economy_below_baseline_threshold as low_km_per_litre,
+        usual_max_litres * economy_below_baseline_third_threshold as too_much_unexplained_litres
     from priced_fills
 
 ),
@@ -146,12 +149,12 @@ judged_fills as (
         coalesce(
             litres_over_usual_maximum and not is_duplicate and not is_swapped
             and litres_samples >= litres_over_usual_maximum_min_samples
-            and litres > usual_max_litres * litres_over_usual_maximum_threshold,
+            and litres > most_litres,
             false
         ) as is_over_maximum,
         coalesce(
             litres_over_usual_maximum
-            and previous_fill_litres > usual_max_litres * litres_over_usual_maximum_threshold,
+            and previous_fill_litres > most_litres,
             false
         ) as is_after_over_maximum,
         coalesce(
@@ -182,6 +185,10 @@ findings as (
         judged_fills.id,
         judged_fills.plate,
         judged_fills.filled_at,
+        judged_fills.most_litres,
+        judged_fills.low_km_per_litre,
+        judged_fills.too_much_unexplained_litres,
+        judged_fills.economy_below_baseline_fourth_threshold as silent_from_times,
         finding.*
     from judged_fills
     left join tracker_devices on judged_fills.plate = tracker_devices.plate
@@ -357,42 +364,13 @@ findings as (
             concat(
                 {{ figure('distance_km') }}, ' km on ', {{ figure('judged_litres', 1) }}, ' l is ',
                 {{ figure('judged_km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
-                {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals)',
-                ', but was as low at ' || nullif(as_low.times, 0) || ' of the ' || as_low.fills
-                || ' fills before',
-                '.'
+                {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals)'
             ) as explanation
-        from (
-            -- What happens again and again may be how the vehicle is used; too many litres are not that.
-            select
-                count(*) as fills,
-                count(*) filter (
-                    where fills_before.km_per_litre
-                    < judged_fills.usual_km_per_litre * judged_fills.economy_below_baseline_threshold
-                    and fills_before.unexplained_litres
-                    > judged_fills.usual_max_litres * judged_fills.economy_below_baseline_third_threshold
-                    and fills_before.litres
-                    <= judged_fills.usual_max_litres * judged_fills.litres_over_usual_maximum_threshold
-                ) as times
-            from (
-                select
-                    fill_before.litres,
-                    fill_before.km_per_litre,
-                    fill_before.unexplained_litres
-                from {{ ref('fill_intervals') }} as fill_before
-                where
-                    fill_before.plate = judged_fills.plate
-                    and fill_before.filled_at < judged_fills.filled_at
-                    and coalesce(fill_before.exclusion_reason, '') not in ('not_live', 'duplicate')
-                order by fill_before.filled_at desc
-                limit {{ baseline_fills }}
-            ) as fills_before
-        ) as as_low
         where
             economy_below_baseline and not is_over_maximum and not is_too_soon
             and not (interval_litres > litres and is_after_over_maximum)
             and km_per_litre_samples >= economy_below_baseline_min_samples
-            and judged_km_per_litre < usual_km_per_litre * economy_below_baseline_threshold
+            and judged_km_per_litre < low_km_per_litre
             -- A reading too high or a tank not filled up makes the interval before look as much too good.
             and coalesce(
                 last_two_km_per_litre < usual_km_per_litre * (1 + economy_below_baseline_threshold) / 2, true
@@ -401,8 +379,7 @@ findings as (
             and judged_km_per_litre
             < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
             -- More than the tank had room for; known only where it is judged.
-            and unexplained_litres > usual_max_litres * economy_below_baseline_third_threshold
-            and coalesce(as_low.times < nullif(economy_below_baseline_fourth_threshold, 0), true)
+            and unexplained_litres > too_much_unexplained_litres
 
         union all
 
@@ -420,20 +397,67 @@ findings as (
 
 ),
 
+lasting_findings as (
+
+    -- What happens again and again may be how the vehicle is used: economy tells of it and then falls silent.
+    -- Too many litres are not that.
+    select
+        findings.*,
+        as_low.times,
+        as_low.fills
+    from findings
+    left join lateral (
+        select
+            count(*) as fills,
+            count(*) filter (
+                where
+                fills_before.km_per_litre < findings.low_km_per_litre
+                and fills_before.unexplained_litres > findings.too_much_unexplained_litres
+                and fills_before.litres <= findings.most_litres
+            ) as times
+        from (
+            select
+                fill_before.litres,
+                fill_before.km_per_litre,
+                fill_before.unexplained_litres
+            from {{ ref('fill_intervals') }} as fill_before
+            where
+                findings.rule = 'economy_below_baseline'
+                and fill_before.plate = findings.plate
+                and fill_before.filled_at < findings.filled_at
+                and coalesce(fill_before.exclusion_reason, '') not in ('not_live', 'duplicate')
+            order by fill_before.filled_at desc
+            limit {{ baseline_fills }}
+        ) as fills_before
+    ) as as_low on true
+    where coalesce(as_low.times < nullif(findings.silent_from_times, 0), true)
+
+),
+
 final as (
 
     select
-        findings.id,
-        findings.rule,
+        lasting_findings.id,
+        lasting_findings.rule,
         anomaly_rules.severity,
-        findings.plate,
+        lasting_findings.plate,
         records.department,
-        findings.filled_at,
-        findings.observed,
-        findings.expected,
-        findings.kes_at_risk,
-        findings.explanation
-    from findings
+        lasting_findings.filled_at,
+        lasting_findings.observed,
+        lasting_findings.expected,
+        lasting_findings.kes_at_risk,
+        case
+            when lasting_findings.rule = 'economy_below_baseline'
+                then
+                    concat(
+                        lasting_findings.explanation,
+                        ', but was as low at ' || nullif(lasting_findings.times, 0)
+                        || ' of the ' || lasting_findings.fills || ' fills before',
+                        '.'
+                    )
+            else lasting_findings.explanation
+        end as explanation
+    from lasting_findings
     -- `limit all`: a probe for each finding, not a join with all records. Naming the rule makes the probe
     -- wait for the finding.
     cross join
@@ -441,11 +465,11 @@ final as (
             select of_finding.department
             from {{ ref('records') }} as of_finding
             where
-                of_finding.id = findings.id and findings.rule is not null
+                of_finding.id = lasting_findings.id and lasting_findings.rule is not null
                 and of_finding.deleted_at is null and of_finding.absent_since is null
             limit all
         ) as records
-    inner join anomaly_rules on findings.rule = anomaly_rules.rule
+    inner join anomaly_rules on lasting_findings.rule = anomaly_rules.rule
 
 )
 
