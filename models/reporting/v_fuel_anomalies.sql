@@ -413,7 +413,7 @@ lasting_findings as (
                 where
                 fills_before.km_per_litre < findings.low_km_per_litre
                 and fills_before.unexplained_litres > findings.too_much_unexplained_litres
-                and fills_before.litres <= findings.most_litres
+                and (fills_before.litres > findings.most_litres) is not true
             ) as times
         from (
             select
