@@ -151,13 +151,13 @@ class DbtStopped(Exception):
 
         # A file that is not UTF-8 stops dbt before it could say which one.
         found = unreadable_seeds() if isinstance(cause, UnicodeDecodeError) else []
-        super().__init__("; ".join(found) or one_line(str(cause)))
+        super().__init__("; ".join(found) or one_line(cause))
         self.exit_code = UNREACHABLE if isinstance(cause, DbtDatabaseError) else USAGE
 
 
-def one_line(message: str) -> str:
-    """What dbt says in one line, without the trail of macros that dbt hangs on."""
-    return " ".join(message.partition("> in macro ")[0].split())
+def one_line(message: object) -> str:
+    """What PostgreSQL or dbt says, in one line, without the trail of macros that dbt hangs on."""
+    return " ".join(str(message).partition("> in macro ")[0].split())
 
 
 def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> bool:
@@ -252,7 +252,7 @@ def explain(error: psycopg.OperationalError) -> tuple[int, str]:
     """Exit code and words for a connection that failed: a wrong login is configuration, as for the loader."""
     from loader.landing import WRONG_LOGIN
 
-    words = " ".join(str(error).split())
+    words = one_line(error)
     if any(phrase in words for phrase in WRONG_LOGIN):
         return USAGE, f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {words}"
     if not os.environ.keys() & {"PGHOST", "PGSERVICE"}:
@@ -296,7 +296,7 @@ def main(argv: list[str] | None = None) -> int:
         except psycopg.OperationalError as error:
             outcome.fail(*explain(error))
         except psycopg.Error as error:
-            outcome.fail(1, f"database refused: {' '.join(str(error).split())}")
+            outcome.fail(1, f"database refused: {one_line(error)}")
         except DbtStopped as error:
             outcome.build = "failed"
             outcome.fail(error.exit_code, f"dbt stopped: {error}")

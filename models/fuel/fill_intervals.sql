@@ -34,6 +34,8 @@
     'km_litres': 'case when is_valid then litres_of_interval end',
 } %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
+{#- The same order: blocks follow one another in time, and rows that come sorted by block need no new sort. -#}
+{%- set order_by_blocks = 'order by block, filled_at, odometer_km, id' %}
 {#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
     no lower than that level, nor than what the intervals before showed. From the oldest to the newest: #}
 {%- set full_tank = namespace(level="'infinity'") %}
@@ -641,7 +643,7 @@ compared_with_next as (
     from with_baselines
     window ends_of_intervals as (
         partition by plate, is_counted, ends_interval
-        order by block, filled_at, odometer_km, id
+        {{ order_by_blocks }}
     )
 
 ),
@@ -661,7 +663,7 @@ merged_intervals as (
     from compared_with_next
     window ends_of_intervals as (
         partition by plate, is_counted, ends_interval
-        order by block, filled_at, odometer_km, id
+        {{ order_by_blocks }}
     )
 
 ),
@@ -706,7 +708,6 @@ judged_intervals as (
 
 summed_so_far as (
 
-    -- Blocks follow one another in time: ordered by block first, the rows need no new sort.
     select
         judged_intervals.*,
         exclusion_reason is null as is_valid,
@@ -733,7 +734,7 @@ summed_so_far as (
     from judged_intervals
     window vehicle as (
         partition by plate, is_counted
-        order by block, filled_at, odometer_km, id rows unbounded preceding
+        {{ order_by_blocks }} rows unbounded preceding
     )
 
 ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from itertools import count
@@ -359,11 +359,18 @@ def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int 
             )  # fmt: skip
 
 
-def insert_devices(conn: psycopg.Connection[Any], plates: Iterable[str]) -> None:
-    """Give every vehicle a tracker."""
+def insert_all(
+    conn: psycopg.Connection[Any], fleet: list[Vehicle], fills: list[Fill], mess: dict[str, list[Fill]]
+) -> None:
+    """Put the fills of a fleet and of those with a fault into `fuel.records`; vehicles get trackers."""
+    messy_fills = [fill for of_fault in mess.values() for fill in of_fault]
+    insert_fills(conn, fills + messy_fills)
     with conn.cursor() as cursor:
         cursor.executemany(
             "insert into tracksolid.devices (imei, vehicle_number, cost_centre, assigned_city, is_active)"
             " values (%s, %s, 'CC', 'Nairobi', true)",
-            [(f"imei {plate}", plate) for plate in plates],
+            [
+                (f"imei {plate}", plate)
+                for plate in {vehicle.plate for vehicle in fleet} | {fill.plate for fill in messy_fills}
+            ],
         )

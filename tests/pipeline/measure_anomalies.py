@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from .histories import NAIROBI, PLANTS, Fill, fleet_fills, honest_mess, insert_devices, insert_fills
+from .histories import NAIROBI, PLANTS, Fill, fleet_fills, honest_mess, insert_all
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Score:
 
 SINCE = datetime(2024, 8, 1, tzinfo=NAIROBI)
 UNTIL = datetime(2026, 11, 1, tzinfo=NAIROBI)
+FINDINGS = "select id, rule from reporting.v_fuel_anomalies"
 
 
 def score(fills: list[Fill], findings: set[tuple[str, str]]) -> tuple[dict[str, Score], float]:
@@ -81,14 +82,11 @@ def main() -> int:
     build = [dbt, "build", "--quiet", "--exclude-resource-type", "test", "unit_test", "--select"]
     subprocess.run([*build, "+v_fuel_anomalies"], check=True)
     fleet, fills = fleet_fills(chosen.seed, chosen.vehicles, SINCE, UNTIL)
+    mess = honest_mess(chosen.seed, chosen.vehicles // 5, SINCE, UNTIL)
     with psycopg.connect(autocommit=True) as conn:
-        mess = honest_mess(chosen.seed, chosen.vehicles // 5, SINCE, UNTIL)
-        insert_fills(conn, fills)
-        messy_fills = [fill for of_fault in mess.values() for fill in of_fault]
-        insert_fills(conn, messy_fills)
-        insert_devices(conn, {vehicle.plate for vehicle in fleet} | {fill.plate for fill in messy_fills})
+        insert_all(conn, fleet, fills, mess)
         subprocess.run([*build, "tracker_devices", "fill_intervals"], check=True)
-        findings = set(conn.execute("select id, rule from reporting.v_fuel_anomalies").fetchall())
+        findings = set(conn.execute(FINDINGS).fetchall())
     scores, per_honest_fill = score(fills, findings)
     print(f"{len(fills):,} fills of {len(fleet):,} vehicles, seed {chosen.seed}\n\n{table(scores)}")
     print(

@@ -11,8 +11,8 @@ import pytest
 from demo import servers
 from tests.conftest import ROOT, Database, Dbt, fresh_database
 
-from .histories import Fill, fleet_fills, honest_mess, insert_devices, insert_fills
-from .measure_anomalies import SINCE, UNTIL, noise, score
+from .histories import Fill, fleet_fills, honest_mess, insert_all, insert_fills
+from .measure_anomalies import FINDINGS, SINCE, UNTIL, noise, score
 
 # What must hold on a small fleet; docs/anomalies.md has the figures of a larger one.
 RECALL = 0.9
@@ -60,6 +60,10 @@ class Fleet:
     fills: list[Fill]
     mess: dict[str, list[Fill]]
 
+    def findings(self) -> set[tuple[str, str]]:
+        """All that the rules say, as (id, rule)."""
+        return {(id_, rule) for id_, rule in self.database.query(FINDINGS)}
+
 
 def told(name: str) -> list[Fill]:
     """The fills of a story, three days apart; one that needed only a litre follows after five hours."""
@@ -80,29 +84,22 @@ def fleet(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory)
         dbt("build", "--select", "+v_fuel_anomalies", "--exclude-resource-type", "test", "unit_test")
         vehicles, fills = fleet_fills(11, 60, SINCE, UNTIL)
         mess = honest_mess(11, 15, SINCE, UNTIL)
-        messy_fills = [fill for of_fault in mess.values() for fill in of_fault]
         with database.connect(autocommit=True) as conn:
-            insert_fills(conn, fills)
+            insert_all(conn, vehicles, fills, mess)
             insert_fills(conn, [fill for name in STORIES for fill in told(name)])
-            insert_fills(conn, messy_fills)
-            insert_devices(
-                conn, {vehicle.plate for vehicle in vehicles} | {fill.plate for fill in messy_fills}
-            )
         dbt("run", "--select", "tracker_devices", "fill_intervals")
         yield Fleet(database, dbt, fills, mess)
 
 
 def test_planted_anomalies_are_found_and_honest_fills_left_alone(fleet: Fleet) -> None:
-    findings = set(fleet.database.query("select id, rule from reporting.v_fuel_anomalies"))
-    scores, per_honest_fill = score(fleet.fills, findings)  # type: ignore[arg-type]
+    scores, per_honest_fill = score(fleet.fills, fleet.findings())
     assert {rule: s.recall for rule, s in scores.items() if s.recall < RECALL} == {}
     assert {rule: s.precision for rule, s in scores.items() if s.precision < PRECISION} == {}
     assert per_honest_fill <= 0.01
 
 
 def test_faults_of_drivers_and_vehicles_are_not_held_against_honest_fills(fleet: Fleet) -> None:
-    findings = set(fleet.database.query("select id, rule from reporting.v_fuel_anomalies"))
-    per_100 = noise(fleet.mess, findings)  # type: ignore[arg-type]
+    per_100 = noise(fleet.mess, fleet.findings())
     assert {fault: n for fault, n in per_100.items() if n > LOUDER.get(fault, 1)} == {}
 
 
