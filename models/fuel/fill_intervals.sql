@@ -34,7 +34,7 @@
     'km_litres': 'case when is_valid then litres_of_interval end',
 } %}
 {%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
-{#- The same order: blocks follow one another in time, and rows that come sorted by block need no new sort. -#}
+{#- The same order, for blocks follow one another in time; rows sorted by block need no new sort. -#}
 {%- set order_by_blocks = 'order by block, filled_at, odometer_km, id' %}
 {#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
     no lower than that level, nor than what the intervals before showed. From the oldest to the newest: #}
