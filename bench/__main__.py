@@ -142,6 +142,13 @@ def first_time(bench: Bench, count: int) -> None:
             seconds.append(bench.model_seconds(name, "state/target"))
         return done
 
+    def up_to_fills() -> Run:
+        """What both designs have: landing, derived columns, and the view of the fills."""
+        database = bench.create("bench_fills")
+        landed = bench.loader(database, "fuel", "--snapshot")
+        select = ("--select", "+v_fuel_fills", "--exclude-resource-type", "unit_test")
+        return landed.then(bench.dbt(database, "build", *select))
+
     database = bench.create("reference", "landed")
     bench.dbt(database, "build", "--select", "resource_type:function", "resource_type:seed")
     bench.dbt(database, "compile", "--select", "records")
@@ -150,9 +157,10 @@ def first_time(bench: Bench, count: int) -> None:
     statements.write_text(f"create table fuel.reference as {compiled};\ndrop table fuel.reference;\n")
     as_select = [bench.pg.bindir / "psql", "-qf", statements, "-v", "ON_ERROR_STOP=1"]
 
-    trigger, job, reference = in_turn(
+    trigger, job, fills, reference = in_turn(
         lambda: trigger_import(bench, trigger_database(bench), "fuel"),
         whole,
+        up_to_fills,
         lambda: bench.run(as_select, bench.env(database)),
     )
     for name in ("built", "bench_trigger"):
@@ -160,6 +168,8 @@ def first_time(bench: Bench, count: int) -> None:
     bench.add("trigger design: first import", trigger, count)
     against = ("trigger design", trigger.seconds, 0.7)
     bench.add("whole job, bucket to reports, first time", job, count, against)
+    against = ("trigger design", trigger.seconds, None)
+    bench.add("of it, bucket to v_fuel_fills: what both designs have", fills, count, against)
     bench.add("create table as select, the same expressions", reference, count)
     first = middle(models["records"])
     against = ("create table as", reference.seconds, 1.5)

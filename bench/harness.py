@@ -28,6 +28,14 @@ class Run:
     cpu_seconds: float
     wal_bytes: int
 
+    def then(self, after: Run) -> Run:
+        """Two commands, one after the other."""
+        return Run(
+            self.seconds + after.seconds,
+            self.cpu_seconds + after.cpu_seconds,
+            self.wal_bytes + after.wal_bytes,
+        )
+
 
 @dataclass
 class Row:
@@ -132,10 +140,10 @@ class Bench:
         phase: str,
         run: Run | float,
         rows: int | None = None,
-        reference: tuple[str, float, float] | None = None,
+        reference: tuple[str, float, float | None] | None = None,
         value: float | None = None,
     ) -> None:
-        """Note a phase and print it; `reference` is a name, its value, and the bar for the ratio."""
+        """Note a phase and print it; `reference` is a name, its value, and the bar for the ratio, if any."""
         name, against, bar = reference or (None, None, None)
         row = Row(phase, run if isinstance(run, float) else run.seconds, rows, name, against, bar, value)
         if isinstance(run, Run):
