@@ -101,7 +101,9 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
         " (select max(load_id) from fuel.records_raw),"
         " (select md5(string_agg(device, '' order by plate, latest, device)) from"
         " (select row({})::text as device, {} as latest,"
-        " upper(regexp_replace({}::text, '[^[:alnum:]]', '', 'g')) as plate from {}) as devices),"
+        # A regular expression refuses a nondeterministic collation, which the tracker's plates may have.
+        " upper(regexp_replace({}::text collate \"C\", '[^[:alnum:]]', '', 'g')) as plate"
+        " from {}) as devices),"
         " (now() at time zone 'Africa/Nairobi')::date))"
     ).format(sql.SQL(", ").join(columns.values()), latest, columns["vehicle_number"], table)
     try:

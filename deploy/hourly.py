@@ -208,6 +208,8 @@ def freshness(outcome: Outcome, dbt: Dbt) -> None:
 
 def run(outcome: Outcome, options: argparse.Namespace) -> None:
     """The steps, under the lock."""
+    from loader.landing import UNHURRIED
+
     read_settings()
     state = state_dir()
     readers = sorted(
@@ -215,6 +217,9 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
     )
     loader_role, dbt_role = (LOADER_ROLE, DBT_ROLE) if options.as_roles else (None, None)
     with acting_as(dbt_role), psycopg.connect(autocommit=True, application_name=LOCK) as conn:
+        if dbt_role and scalar(conn, "select current_user") != dbt_role:
+            raise Unusable("--as-roles: a pool or a service file keeps the role from the database")
+        conn.execute(UNHURRIED)  # it waits for dbt, and holds the lock meanwhile
         # Where libpq went (service file, password file, defaults), spelled out for dbt's profile.
         info = conn.info
         os.environ.update(
@@ -223,6 +228,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             PGUSER=info.user,
             PGDATABASE=info.dbname,
             PGPASSWORD=info.password,
+            PGCLIENTENCODING="UTF8",  # dbt's SQL holds more than a role's LATIN1 could
         )
         if not scalar(conn, sql.SQL("select pg_try_advisory_lock(hashtextextended({}, 0))").format(LOCK)):
             outcome.status = "skipped: the last run is still at work"

@@ -32,6 +32,12 @@ create schema if not exists fuel;
 create schema if not exists reporting;
 
 grant usage, create on schema fuel to fuel_loader, fuel_dbt;
+-- Everybody's by default, and often taken away: both work through temporary tables.
+do $$
+begin
+    execute format('grant temporary on database %I to fuel_loader, fuel_dbt', current_database());
+end
+$$;
 -- Its owner, since whom `reader_roles` names must be let in.
 alter schema reporting owner to fuel_dbt;
 grant usage on schema reporting to fuel_reader;

@@ -84,6 +84,13 @@ where id = any(%(ids)s)
 """
 # A digest stands for id and version: what a snapshot repeats is known by it, without reading the record.
 LIVE_DIGESTS = "select array_agg(raw_digest) from fuel.records_raw where absent_since is null"
+# A session that may take its time, whatever limits the database sets for others; the last one came with 17.
+UNHURRIED = """
+set statement_timeout = 0;
+set idle_in_transaction_session_timeout = 0;
+set idle_session_timeout = 0;
+select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout';
+"""
 # One row per record that is not simply unchanged.
 COMPARE = """
 select
@@ -416,6 +423,12 @@ class Landing:
             with conn.transaction():
                 if not self.writing:
                     conn.execute("set transaction read only")
+                # Granted at once to the session that took the lock; a pool may have swapped it for another.
+                elif not _value(conn, "select pg_try_advisory_xact_lock(%s)", [LOCK]):
+                    raise ConfigurationError(
+                        "the connection left the database session that holds its lock: "
+                        "connect directly, or through a pool in session mode"
+                    )
                 return work(conn)
 
         try:
@@ -443,6 +456,7 @@ class Landing:
                 self._conninfo,
                 connect_timeout=10,
                 application_name=name,
+                client_encoding="UTF8",  # as records are sent, whatever PGCLIENTENCODING or the role says
                 prepare_threshold=None,
                 autocommit=True,
             )
@@ -455,10 +469,18 @@ class Landing:
                 ) from None
             raise
         try:
+            encoding = conn.info.parameter_status("server_encoding")
+            if encoding != "UTF8":
+                raise ConfigurationError(
+                    f"database {conn.info.dbname!r} has the encoding {encoding}, and the feed needs UTF8: "
+                    "make one with `create database … encoding 'UTF8' template template0`"
+                )
             conn.adapters.register_dumper(_Binary, _BinaryDumper)
             # A killed loader's session ends soon, even amid a long statement.
             conn.execute(
-                "set client_connection_check_interval = '1s'; set timezone = 'UTC'; set work_mem = '128MB'"
+                f"{UNHURRIED} set client_connection_check_interval = '1s'; set work_mem = '128MB';"
+                # So psycopg reads times, and writes bytes.
+                "set timezone = 'UTC'; set datestyle = 'ISO'; set standard_conforming_strings = on"
             )
             if self.writing:
                 self._lock(conn)

@@ -161,7 +161,7 @@
             select
                 column_name,
                 data_type::regtype::text
-                || coalesce(substring(replace(data_type, ' ', '') from '\(.*\)'), '') as data_type
+                || coalesce(substring(replace(data_type, ' ', '') from '[(].*[)]'), '') as data_type
             from declared
         ),
 

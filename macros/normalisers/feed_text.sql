@@ -13,11 +13,11 @@
             when
                 (raw ->> {{ literal }}) collate "C" between '!' and 'Z~'
                 or (raw ->> {{ literal }}) collate "C" between 'a' and 'z~'
-                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\v')
+                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\x0B')
             when
                 jsonb_typeof(raw -> {{ literal }}) in ('string', 'number', 'boolean')
                 and left(raw ->> {{ literal }}, 500) collate "C" ~ e'{{ visible_character() }}'
-                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\v')
+                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\x0B')
         end{{ ',' if not loop.last }}
         {%- endfor %}
     )

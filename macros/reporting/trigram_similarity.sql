@@ -47,7 +47,10 @@
 {%- endmacro %}
 
 
-{#- The schema where pg_trgm is installed; a build installs it where it may. None where it cannot be had. -#}
+{#-
+    The schema where pg_trgm is installed; a build installs it where it may. None where it cannot be had, or where not
+    everybody may call its function: who reads a view calls the functions in it himself.
+-#}
 {% macro pg_trgm_schema() -%}
     {%- if not execute -%}
         {{ return(none) }}
@@ -56,6 +59,14 @@
         select
             available.name,
             installed_in.nspname as schema_name,
+            has_schema_privilege(installed_in.oid, 'usage')
+            and exists (
+                select from pg_catalog.pg_proc
+                where
+                    pronamespace = installed_in.oid
+                    and proname = 'similarity'
+                    and has_function_privilege('public', pg_proc.oid, 'execute')
+            ) as may_call,
             (available.trusted and has_database_privilege(current_database(), 'create'))
             or current_setting('is_superuser')::boolean as may_install
         from pg_catalog.pg_available_extension_versions as available
@@ -67,13 +78,13 @@
     {%- endset -%}
     {%- for extension in run_query(query) -%}
         {%- if extension['schema_name'] -%}
-            {{ return(extension['schema_name']) }}
+            {{ return(extension['schema_name'] if extension['may_call'] else none) }}
         {%- elif extension['may_install'] and flags.WHICH in ('build', 'run') -%}
             {%- call statement('install_pg_trgm') -%}
                 create extension if not exists pg_trgm schema {{ adapter.quote(target.schema) }}
             {%- endcall -%}
             {%- do adapter.commit() -%}
-            {{ return(target.schema) }}
+            {{ return(pg_trgm_schema()) }}
         {%- endif -%}
     {%- endfor -%}
     {{ return(none) }}

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -40,6 +41,17 @@ def job(
         database.query((ROOT / "demo" / "devices.sql").read_text())
         database.query("grant usage on schema tracksolid to fuel_admin with grant option")
         database.query("grant select on tracksolid.devices to fuel_admin with grant option")
+        # Hardened, as databases often are: nobody has what he was not granted.
+        database.query(f"revoke temporary on database {database.name} from public")
+        database.query("create schema extensions")
+        database.query("create extension pg_trgm schema extensions")
+        # Where the server has ICU, the tracker's plates know no case.
+        if database.query("select from pg_collation where collprovider = 'i'"):
+            database.query(
+                "create collation caseless"
+                " (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+                "alter table tracksolid.devices alter vehicle_number type text collate caseless"
+            )
         apply_roles(database)
         with as_user(database, "fuel_admin") as conn:
             conn.execute("create role fuel_job login noinherit in role fuel_loader, fuel_dbt")
@@ -212,6 +224,15 @@ def test_dbt_reads_the_landing_tables_and_never_writes_them(job: Job) -> None:
 def test_the_login_itself_can_do_nothing(job: Job) -> None:
     with as_user(job.database, "fuel_job") as conn:
         assert not refused(conn, "select 1 from fuel.records_raw", "select 1 from reporting.v_fuel_fills")
+
+
+def test_a_role_that_does_not_reach_the_database_is_told(job: Job, tmp_path: Path) -> None:
+    """`options` of a service file win over the job's own, and a pool may drop them."""
+    service = tmp_path / "service.conf"
+    service.write_text("[fuel]\noptions=-c client_min_messages=warning\n")
+    code, outcome, _ = job("--as-roles", PGSERVICE="fuel", PGSERVICEFILE=str(service))
+    assert (code, outcome["build"]) == (2, "not run")
+    assert outcome["problems"] == ["--as-roles: a pool or a service file keeps the role from the database"]
 
 
 def test_roles_are_applied_again_and_to_what_stood_before(job: Job) -> None:

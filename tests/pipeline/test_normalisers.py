@@ -333,6 +333,7 @@ def test_feed_text(macros: psycopg.Connection[Any]) -> None:
         ({"litres": "\u200b\u00a0", "liters": "9"}, "9"), ({"litres": [4], "liters": {"a": 5}, "quantity": 6}, "6"),
         ({"litres": "[4]"}, "[4]"), ({"litres": "x" * 600}, "x" * 500), ({"Litres": 4}, None), ({"litres": "  "}, None),
         ({}, None), ({"litres": "日本"}, "日本"), ({"litres": "-", "liters": 3}, "-"),
+        ({"litres": "\v vat \v"}, "vat"), ({"litres": "kcy-458v"}, "kcy-458v"),
     ]  # fmt: skip
     macros.execute("truncate typed")
     for number, (raw, _) in enumerate(cases):

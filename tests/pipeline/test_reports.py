@@ -218,6 +218,10 @@ def test_both_similarities_give_the_same_figure(built: Built) -> None:
     assert "similarity(l, r)" in shown
     for left, right, by_extension, plain in rows:
         assert by_extension == plain, (left, right)
+    # Who reads a view calls its functions himself: what not everybody may call is left alone.
+    built.db.query("revoke execute on function fuel.similarity(text, text) from public")
+    assert "similarity(l, r)" not in built.dbt("--quiet", "compile", "--inline", query).stdout
+    built.db.query("grant execute on function fuel.similarity(text, text) to public")
 
 
 def test_pasting_the_lines_heals_history(built: Built) -> None:

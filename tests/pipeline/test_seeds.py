@@ -243,6 +243,7 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
     seeds.load("name,a\nx,1\ny,2\n", column_types={"name": "text", "a": "text"})
     database = seeds.database
     database.query("create view public.names as select name from fuel.demo_seed")
+    database.query(f"alter database {database.name} set standard_conforming_strings = off")
 
     seeds.load(
         "name,a,b\nx,1,2026-01-01\ny,2,\n",
