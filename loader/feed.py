@@ -28,7 +28,8 @@ _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]HH\\u[dD][c-fC-F]HH|(u0000|u[dD][89a-fA-F]HH)|.)".replace(b"H", b"[0-9a-fA-F]"),
     re.DOTALL,
 )
-_BRACKET = re.compile(rb'"(?:[^"\\]+|\\.)*"|[\[\]{}]', re.DOTALL)
+# A text that is never closed matches too: one way to match and none to fail, so it is passed over only once.
+_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 _KEY_TIME = re.compile(
     r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)"
     r"(?:[T_ -]?(\d\d)(?:[:_.-]?(\d\d)(?:[:_.-]?(\d\d)(?:[.,](\d{1,6})\d*|-(\d{3})(?=Z))?)?|(?<=T\d\d))"

@@ -228,6 +228,7 @@ class Landing:
         self._conn: Connection | None = None
         self._locked_before = False
         self._exists = True
+        self._unanalyzed = 0  # rows written since
 
     def __enter__(self) -> Landing:
         self.run(lambda conn: None)
@@ -314,8 +315,11 @@ class Landing:
         for ids, absent_since in ((lost, source.exported_at), (back, None)):
             if ids:
                 conn.execute(MARK, {"ids": ids, "absent_since": absent_since, "load_id": load_id})
-        if counts.inserted + counts.updated >= MANY_ROWS and _value(conn, ANALYZED):
+        # Many small loads of one run hurt as much as a large one.
+        self._unanalyzed += counts.inserted + counts.updated + counts.absent
+        if self._unanalyzed >= MANY_ROWS and _value(conn, ANALYZED):
             conn.execute("analyze fuel.records_raw (load_id)")
+            self._unanalyzed = 0
         if feed.originals:
             rejects += [
                 Reject(slot + 1, id, "sanitised", feed.originals[slot])

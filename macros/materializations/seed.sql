@@ -79,7 +79,7 @@
         {%- for cell in row -%}
             {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
             {%- set text = '' if cell is none else cell | string | trim -%}
-            , {{ dbt.string_literal(dbt.escape_single_quotes(text)) if text else 'null' }}
+            , {{ "'" ~ text | replace("'", "''") ~ "'" if text else 'null' }}
         {%- endfor -%})
         {%- endfor %}
     ) as csv_lines (line {%- for name in csv.column_names %}, {{ adapter.quote(name) }} {%- endfor %})

@@ -86,7 +86,7 @@
 
 
 {#-
-    Post-hook of large tables: fresh statistics after a first build or a change of many rows, instead of the bad plans
+    Post-hook of tables: fresh statistics after a first build or a change of many rows, instead of the bad plans
     of the minutes until autovacuum comes round. Costs the same whatever the size of the table.
 -#}
 {% macro analyze_if_much_changed() -%}

@@ -6,7 +6,8 @@ with unmapped_spellings as (
 
 ),
 
-aliases as (
+-- Each key is worked out once, not again for every spelling that it is compared with.
+aliases as materialized (
 
     select
         'department' as field,

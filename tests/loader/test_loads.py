@@ -126,8 +126,14 @@ def test_how_many_rows_a_large_load_changed_is_known_to_the_planner(loader):
     loader.snapshot([record(n) for n in range(4000)])
     loader.database.query("analyze fuel.records_raw")
     loader.snapshot([record(n, at=n % 2) for n in range(4000)])
-    explain = "explain (format json) select from fuel.records_raw where load_id > 1"
-    [(plan,)] = loader.database.query(explain)
+    explain = "explain (format json) select from fuel.records_raw where load_id > "
+    [(plan,)] = loader.database.query(explain + "1")
+    assert 1000 < plan[0]["Plan"]["Plan Rows"] < 3000
+    for n in range(3):  # too few each, but not together
+        some = [record(600 * n + m, at=3) for m in range(600)]
+        loader.delta(f"2026-11-03T0{n}-00-00Z.json", some)
+    loader.changes()
+    [(plan,)] = loader.database.query(explain + "2")
     assert 1000 < plan[0]["Plan"]["Plan Rows"] < 3000
 
 

@@ -91,6 +91,7 @@ REFUSED = {
     "null": b"null",
     "a web page": b"<html>503</html>",
     "deep and unbalanced": b"[" * 20_000,
+    "deep and cut off in a text": b'[{"id": 1, "n": ' + b"[" * 3_000 + b"]" * 3_000 + b', "m": "' + b"a" * 60,
     "half a half character": b'[{"id": 1, "m": "\\ud8"}"}]',
     "records that are none": b'{"metadata": {}, "records": null}',
     "records that are no array": b'[{"json": {"records": {"id": 1}}}]',

@@ -161,6 +161,11 @@ def test_without_a_cap_prices_are_compared_with_the_fleet_of_that_week(fleet: Fl
     assert len(found - planted) <= 0.1 * len(found)
 
 
+def test_the_median_price_of_a_week_is_worked_out_once(fleet: Fleet) -> None:
+    plan = fleet.database.query("explain select * from reporting.v_fuel_anomalies")
+    assert any("Cache Key" in line and "filled_week" in line for (line,) in plan)
+
+
 @pytest.mark.parametrize("switch", ["off", "gone"])
 def test_a_rule_switched_off_is_silent(fleet: Fleet, switch: str) -> None:
     with fleet.database.connect() as conn:
