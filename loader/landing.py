@@ -228,7 +228,7 @@ class Landing:
         self._conn: Connection | None = None
         self._locked_before = False
         self._exists = True
-        self._unanalyzed = 0  # rows written since
+        self._unanalyzed = 0  # rows written since their statistics
 
     def __enter__(self) -> Landing:
         self.run(lambda conn: None)
