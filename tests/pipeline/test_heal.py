@@ -15,6 +15,11 @@ FUEL_TYPES = "seeds/fuel_type_aliases.csv"
 OIDS = "select relname, oid from pg_class where oid in ({}) order by 1".format(
     ", ".join(f"'{name}'::regclass" for name in (*DERIVED, *VIEWS))
 )
+# By name, since a column that was added later stands last.
+COLUMN_TYPES = """
+select attname, format_type(atttypid, atttypmod) from pg_attribute
+where attrelid = %s::regclass and attnum > 0 order by attname
+"""
 
 
 def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
@@ -67,14 +72,16 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     house.edit(
         "models/fuel/records.sql",
         "    '{{ fingerprint }}'::text",
-        "    upper(plates.car) as shouted,\n    '{{ fingerprint }}'::text",
+        "    upper(plates.car) as shouted, priced.litres / 3 as third,\n    '{{ fingerprint }}'::text",
     )
     house.add_column(
         "models/fuel/records.yml",
-        "      - {name: shouted, data_type: text, description: The car in capitals.}\n",
+        "      - {name: shouted, data_type: text, description: The car in capitals.}\n"
+        "      - {name: third, data_type: 'numeric(12, 3)', description: A third of the litres.}\n",
     )
     assert changed("--full-refresh") == everything
     assert (column("litres", "5"), column("shouted", "5")) == (7, "KCA 542Q")
+    assert column("third", "5") == Decimal("2.333")
     assert column("odometer_km", "5") == Decimal("1005.5")
 
     # The landing's backup comes back, and the next load gets a number that was given out before.
@@ -94,3 +101,4 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         scratch = from_nothing(house, empty, tmp_path / "scratch")
         for table in DERIVED:
             assert house.rows(table) == scratch.rows(table), table
+            assert house.query(COLUMN_TYPES, (table,)) == scratch.query(COLUMN_TYPES, (table,)), table
