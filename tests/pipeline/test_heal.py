@@ -45,6 +45,12 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     # Nothing to do: nothing is written, not even with --full-refresh.
     assert changed("--full-refresh") == set()
 
+    # Views without rows would be the reports from then on.
+    done = house.dbt("run", "--empty", check=False)
+    assert done.returncode
+    assert "--empty is refused" in done.stdout
+    assert house.value("select count(*) from reporting.v_fuel_fills") == 70
+
     # A load (an edit, a deletion, a record gone absent, a new one) and a new alias line: exactly their rows.
     house.land({"1": {"litres": "9"}, "2": {"deleted_at": "2026-11-02T00:00:00Z"}, "70": {}}, absent=("3",))
     everything.add("70")
