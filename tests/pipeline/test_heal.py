@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 
-from tests.conftest import Database, fresh_database
+from tests.conftest import Database, Dbt, fresh_database
 from tests.pipeline.warehouse import from_nothing, warehouse
 
 DERIVED = ("fuel.records", "fuel.fill_intervals", "fuel.tracker_devices")
@@ -19,6 +22,10 @@ OIDS = "select relname, oid from pg_class where oid in ({}) order by 1".format(
 COLUMN_TYPES = """
 select attname, format_type(atttypid, atttypmod) from pg_attribute
 where attrelid = %s::regclass and attnum > 0 order by attname
+"""
+WAITING = """
+select count(*) from pg_locks
+where not granted and database = (select oid from pg_database where datname = current_database())
 """
 
 
@@ -108,3 +115,35 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         for table in DERIVED:
             assert house.rows(table) == scratch.rows(table), table
             assert house.query(COLUMN_TYPES, (table,)) == scratch.query(COLUMN_TYPES, (table,)), table
+
+
+def test_of_two_builds_at_once_the_one_that_read_less_does_not_write_last(
+    database: Database, tmp_path: Path
+) -> None:
+    house = warehouse(database, tmp_path)
+    house.land({"1": {}, "2": {}})
+    house.build("--indirect-selection=cautious", "--select", "+records")
+    # The same project, but its build stands still between reading and writing.
+    slow = Dbt(shutil.copytree(house.project, tmp_path / "slow"), database, tmp_path / "slow_target")
+    upsert = slow.project / "macros" / "materializations" / "upsert.sql"
+    stand_still = "{%- do run_query('select pg_advisory_xact_lock(42)') -%}\n    insert into"
+    upsert.write_text(upsert.read_text().replace("insert into", stand_still))
+    builds: list[subprocess.Popen[str]] = []
+
+    def start(dbt: Dbt) -> None:
+        """Start a build, and come back when it waits for a lock or has ended."""
+        builds.append(dbt.start("run", "--select", "records"))
+        while builds[-1].poll() is None and house.value(WAITING) < len(builds):
+            time.sleep(0.05)
+
+    with database.connect() as conn:
+        conn.execute("select pg_advisory_xact_lock(42)")
+        house.land({"1": {"litres": "9"}})
+        start(slow)
+        assert builds[0].poll() is None, builds[0].communicate()
+        house.land({"1": {"litres": "11"}, "2": {}})
+        start(house.dbt)
+    for build in builds:
+        said = build.communicate(timeout=300)
+        assert build.returncode == 0, said
+    assert house.query("select litres, load_id from fuel.records where id = '1'") == [(11, house.load_id)]
