@@ -113,13 +113,17 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
 
 
 def catalogue_digest(conn: psycopg.Connection[Any]) -> str:
-    """Digest of which tables, views and functions stand: one dropped or replaced by hand is built again."""
+    """Digest of which tables, views and functions stand: one dropped or replaced by hand is built again.
+
+    `create or replace` keeps the oid, but writes the row of the catalogue that holds the definition anew.
+    """
     found: str = scalar(
         conn,
         "select md5(string_agg(thing, ' ' order by thing)) from ("
-        " select format('%s %s', oid, relname) as thing from pg_class"
+        " select format('%s %s %s', pg_class.oid, relname, pg_rewrite.xmin) as thing"
+        " from pg_class left join pg_rewrite on pg_class.oid = ev_class"
         " where relnamespace in (to_regnamespace('fuel'), to_regnamespace('reporting'))"
-        " union all select format('%s %s', oid, proname) from pg_proc"
+        " union all select format('%s %s %s', oid, proname, xmin) from pg_proc"
         " where pronamespace = to_regnamespace('fuel')) as things",
     )
     return found

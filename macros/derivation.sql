@@ -117,6 +117,15 @@
 
 
 {#-
+    Pre-hook: a second build waits until the first is through with this table. One that had read an older landing, or
+    an older fuel.records, could else write last, over rows of a newer load, and `staleness` would not see it.
+-#}
+{% macro one_build_at_a_time() -%}
+    select pg_advisory_xact_lock(hashtextextended('{{ this }}', 0))
+{%- endmacro %}
+
+
+{#-
     Pre-hook of a table derived from `source`: if that has gone back, the rows it no longer has are deleted. Their new
     state is then derived in the same transaction, see `staleness`. Otherwise nothing but two index probes.
 -#}

@@ -132,7 +132,15 @@ class Dbt:
 
     def __call__(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `dbt ARGS`; with `check`, a failure raises with dbt's own output."""
-        done = subprocess.run(
+        process = self.start(*args)
+        out, errors = process.communicate()
+        if check and process.returncode:
+            raise AssertionError(f"dbt {' '.join(args)} exited {process.returncode}:\n{out}{errors}")
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start `dbt ARGS`."""
+        return subprocess.Popen(
             [Path(sys.executable).parent / "dbt", "--no-use-colors", *args],
             cwd=self.project,
             env={
@@ -142,14 +150,10 @@ class Dbt:
                 "DBT_LOG_PATH": str(self.target),
                 **self.database.env,
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        if check and done.returncode:
-            raise AssertionError(
-                f"dbt {' '.join(args)} exited {done.returncode}:\n{done.stdout}{done.stderr}"
-            )
-        return done
 
 
 @pytest.fixture

@@ -149,6 +149,10 @@
 
 
 {%- macro sync_seed_columns(relation, csv) -%}
+    {%- set own_views = [] -%}
+    {%- for node in graph.nodes.values() if node.config.materialized == 'stable_view' -%}
+        {%- do own_views.append("to_regclass('" ~ node.schema ~ '.' ~ node.alias ~ "')") -%}
+    {%- endfor -%}
     {%- call statement('compare_seed_columns', fetch_result=True) -%}
         with declared (column_name, data_type) as (
             values
@@ -169,16 +173,20 @@
             select
                 attname as column_name,
                 format_type(atttypid, atttypmod) as data_type,
-                (
-                    select string_agg(distinct rules.ev_class::regclass::text, ', ')
-                    from pg_depend as depend
-                    inner join pg_rewrite as rules on rules.oid = depend.objid
-                    where depend.classid = 'pg_rewrite'::regclass
-                        and depend.refclassid = 'pg_class'::regclass
-                        and depend.refobjid = attrelid
-                        and depend.refobjsubid = attnum
-                ) as readers
+                views.readers,
+                views.all_are_own
             from pg_attribute
+            cross join lateral (
+                select
+                    string_agg(distinct rules.ev_class::regclass::text, ', ') as readers,
+                    bool_and(rules.ev_class = any (array_remove(array[{{ own_views | join(', ') }}]::oid[], null))) as all_are_own
+                from pg_depend as depend
+                inner join pg_rewrite as rules on rules.oid = depend.objid
+                where depend.classid = 'pg_rewrite'::regclass
+                    and depend.refclassid = 'pg_class'::regclass
+                    and depend.refobjid = attrelid
+                    and depend.refobjsubid = attnum
+            ) as views
             where attrelid = '{{ relation }}'::regclass and attnum > 0 and not attisdropped
         )
 
@@ -186,26 +194,29 @@
             column_name,
             wanted.data_type as wanted_type,
             stored.data_type as stored_type,
-            stored.readers
+            stored.readers,
+            stored.all_are_own
         from wanted
         full join stored using (column_name)
         where wanted.data_type is distinct from stored.data_type
     {%- endcall -%}
-    {%- for column, wanted_type, stored_type, readers in load_result('compare_seed_columns').data -%}
-        {%- if readers -%}
+    {%- for column, wanted_type, stored_type, readers, all_are_own in load_result('compare_seed_columns').data -%}
+        {%- if readers and (wanted_type or not all_are_own) -%}
             {{ exceptions.raise_compiler_error(
                 model.original_file_path ~ ": column '" ~ column ~ "' "
                 ~ ('should become ' ~ wanted_type if wanted_type else 'is no longer in the file')
                 ~ ', but ' ~ readers ~ ' reads it from ' ~ relation.render() ~ ' as ' ~ stored_type
                 ~ '. Change what reads it first, or put the column back.'
             ) }}
+        {%- elif not readers -%}
+            {#- Dropped and added instead of retyped: that rewrites no table, so older snapshots still see its rows. What
+                only our own views read stays: they are made anew later in this build, and the next one drops it. -#}
+            {%- call statement('alter_seed') -%}
+                alter table {{ relation }}
+                {%- if stored_type %} drop column {{ adapter.quote(column) }}{% endif -%}
+                {{ ',' if stored_type and wanted_type }}
+                {%- if wanted_type %} add column {{ adapter.quote(column) }} {{ wanted_type }}{% endif -%}
+            {%- endcall -%}
         {%- endif -%}
-        {#- Dropped and added instead of retyped: that rewrites no table, so older snapshots still see its rows. -#}
-        {%- call statement('alter_seed') -%}
-            alter table {{ relation }}
-            {%- if stored_type %} drop column {{ adapter.quote(column) }}{% endif -%}
-            {{ ',' if stored_type and wanted_type }}
-            {%- if wanted_type %} add column {{ adapter.quote(column) }} {{ wanted_type }}{% endif -%}
-        {%- endcall -%}
     {%- endfor -%}
 {%- endmacro -%}

@@ -73,7 +73,9 @@
 {% macro postgres__alter_relation_add_remove_columns(relation, add_columns=none, remove_columns=none) -%}
     {%- set actions = [] -%}
     {%- for column in add_columns or [] -%}
-        {%- do actions.append('add column ' ~ column.quoted ~ ' ' ~ column.expanded_data_type) -%}
+        {#- Of a computed number PostgreSQL knows no precision; what the yml says is what a first build would take. -#}
+        {%- set declared = model.columns.get(column.name, {}).get('data_type') -%}
+        {%- do actions.append('add column ' ~ column.quoted ~ ' ' ~ (declared or column.expanded_data_type)) -%}
     {%- endfor -%}
     {%- for column in remove_columns or [] -%}
         {%- do actions.append('drop column ' ~ column.quoted) -%}

@@ -15,6 +15,7 @@ import pytest
 from dbt_common.exceptions import DbtDatabaseError
 from psycopg import sql
 
+from deploy.fingerprint import catalogue_digest
 from deploy.hourly import DbtStopped, explain
 from deploy.seeds import unreadable
 from tests.conftest import ROOT, fresh_database
@@ -106,6 +107,23 @@ def test_what_else_a_build_depends_on(job: Job) -> None:
     code, outcome, errors = job()
     assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
     assert job.database.query("select count(*) from reporting.v_pipeline_health") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        "do $$ begin execute 'create or replace view reporting.v_fuel_fills as select * from (' || "
+        "rtrim(pg_get_viewdef('reporting.v_fuel_fills'::regclass), ';') || ') as v where false'; end $$",
+        "create or replace function fuel.alias_key(raw_value text) returns text return 'same'",
+    ],
+)
+def test_what_was_replaced_by_hand_is_noticed(job: Job, by_hand: str) -> None:
+    with job.database.connect() as conn:
+        before = catalogue_digest(conn)
+        assert catalogue_digest(conn) == before
+        conn.execute(by_hand)  # type: ignore[arg-type]
+        assert catalogue_digest(conn) != before
+        conn.rollback()
 
 
 def test_an_edited_csv_is_built(job: Job) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 
-from tests.conftest import Database, fresh_database
+from tests.conftest import Database, Dbt, fresh_database
 from tests.pipeline.warehouse import from_nothing, warehouse
 
 DERIVED = ("fuel.records", "fuel.fill_intervals", "fuel.tracker_devices")
@@ -15,6 +18,15 @@ FUEL_TYPES = "seeds/fuel_type_aliases.csv"
 OIDS = "select relname, oid from pg_class where oid in ({}) order by 1".format(
     ", ".join(f"'{name}'::regclass" for name in (*DERIVED, *VIEWS))
 )
+# By name, since a column that was added later stands last.
+COLUMN_TYPES = """
+select attname, format_type(atttypid, atttypmod) from pg_attribute
+where attrelid = %s::regclass and attnum > 0 order by attname
+"""
+WAITING = """
+select count(*) from pg_locks
+where not granted and database = (select oid from pg_database where datname = current_database())
+"""
 
 
 def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
@@ -39,6 +51,17 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
 
     # Nothing to do: nothing is written, not even with --full-refresh.
     assert changed("--full-refresh") == set()
+
+    # Views without rows would be the reports from then on, or views on tables that are gone.
+    for command, refusal in (
+        (("run", "--empty"), "--empty is refused"),
+        (("clone", "--full-refresh", "--state", str(house.dbt.target)), "dbt clone is refused"),
+    ):
+        done = house.dbt(*command, check=False)
+        assert done.returncode
+        assert refusal in done.stdout
+    assert house.value("select count(*) from reporting.v_fuel_fills") == 70
+    assert house.query(OIDS) == oids
 
     # A load (an edit, a deletion, a record gone absent, a new one) and a new alias line: exactly their rows.
     house.land({"1": {"litres": "9"}, "2": {"deleted_at": "2026-11-02T00:00:00Z"}, "70": {}}, absent=("3",))
@@ -67,14 +90,16 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     house.edit(
         "models/fuel/records.sql",
         "    '{{ fingerprint }}'::text",
-        "    upper(plates.car) as shouted,\n    '{{ fingerprint }}'::text",
+        "    upper(plates.car) as shouted, priced.litres / 3 as third,\n    '{{ fingerprint }}'::text",
     )
     house.add_column(
         "models/fuel/records.yml",
-        "      - {name: shouted, data_type: text, description: The car in capitals.}\n",
+        "      - {name: shouted, data_type: text, description: The car in capitals.}\n"
+        "      - {name: third, data_type: 'numeric(12, 3)', description: A third of the litres.}\n",
     )
     assert changed("--full-refresh") == everything
     assert (column("litres", "5"), column("shouted", "5")) == (7, "KCA 542Q")
+    assert column("third", "5") == Decimal("2.333")
     assert column("odometer_km", "5") == Decimal("1005.5")
 
     # The landing's backup comes back, and the next load gets a number that was given out before.
@@ -94,3 +119,36 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         scratch = from_nothing(house, empty, tmp_path / "scratch")
         for table in DERIVED:
             assert house.rows(table) == scratch.rows(table), table
+            assert house.query(COLUMN_TYPES, (table,)) == scratch.query(COLUMN_TYPES, (table,)), table
+
+
+def test_of_two_builds_at_once_the_one_that_read_less_does_not_write_last(
+    database: Database, tmp_path: Path
+) -> None:
+    house = warehouse(database, tmp_path)
+    house.land({"1": {}, "2": {}})
+    house.build("--indirect-selection=cautious", "--select", "+records")
+    # The same project, but its build stands still between reading and writing.
+    slow = Dbt(shutil.copytree(house.project, tmp_path / "slow"), database, tmp_path / "slow_target")
+    upsert = slow.project / "macros" / "materializations" / "upsert.sql"
+    stand_still = "{%- do run_query('select pg_advisory_xact_lock(42)') -%}\n    insert into"
+    upsert.write_text(upsert.read_text().replace("insert into", stand_still))
+    builds: list[subprocess.Popen[str]] = []
+
+    def start(dbt: Dbt) -> None:
+        """Start a build, and come back when it waits for a lock or has ended."""
+        builds.append(dbt.start("run", "--select", "records"))
+        while builds[-1].poll() is None and house.value(WAITING) < len(builds):
+            time.sleep(0.05)
+
+    with database.connect() as conn:
+        conn.execute("select pg_advisory_xact_lock(42)")
+        house.land({"1": {"litres": "9"}})
+        start(slow)
+        assert builds[0].poll() is None, builds[0].communicate()
+        house.land({"1": {"litres": "11"}, "2": {}})
+        start(house.dbt)
+    for build in builds:
+        said = build.communicate(timeout=300)
+        assert build.returncode == 0, said
+    assert house.query("select litres, load_id from fuel.records where id = '1'") == [(11, house.load_id)]

@@ -169,6 +169,7 @@ def test_the_fingerprint_covers_every_macro_of_the_model(database: Database, tmp
         "records_fingerprint",
         "staleness",
         "has_gone_back",
+        "one_build_at_a_time",
         "delete_what_went_back",
         "stale_spellings_condition",
         "analyze_if_much_changed",

@@ -258,6 +258,13 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
         column_types={"name": "text", "a": "numeric(6, 2)", "b": "date"},
     )
 
+    # A column that only a report of ours reads stays until the build has made that report anew.
+    database.query(
+        "create schema reporting; create view reporting.v_fuel_fills as select a from fuel.demo_seed"
+    )
+    seeds.load("name\nx\n", column_types={"name": "text"})
+    assert database.query("select name, a from fuel.demo_seed") == [("x", 1)]
+    database.query("drop schema reporting cascade")
     seeds.load("name\nx\n", column_types={"name": "text"})
     assert database.query("select * from fuel.demo_seed") == [("x",)]
 
