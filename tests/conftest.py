@@ -138,6 +138,10 @@ class Dbt:
             raise AssertionError(f"dbt {' '.join(args)} exited {process.returncode}:\n{out}{errors}")
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
+    def build(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`dbt build ARGS` without the unit tests, as the hourly job runs it."""
+        return self("build", "--exclude-resource-type", "unit_test", *args, check=check)
+
     def start(self, *args: str) -> subprocess.Popen[str]:
         """Start `dbt ARGS`."""
         return subprocess.Popen(

@@ -121,6 +121,6 @@ def test_a_second_old_table_is_not_overwritten(loader, old):
 def test_adopt_then_dbt_build(loader, old, tmp_path, make_dbt):
     loader("--adopt", "--apply")
     loader.database.query((Path(__file__).parents[2] / "demo" / "devices.sql").read_text())
-    make_dbt(loader.database)("build")
+    make_dbt(loader.database).build()
     built = loader.database.query("select id, car from fuel.records")
     assert dict(built) == {id: raw.get("car") for id, raw in old.items()}

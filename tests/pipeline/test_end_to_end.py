@@ -90,7 +90,7 @@ def test_a_dry_run_writes_nothing(pipeline: Pipeline) -> None:
 def test_every_value_is_the_truth(pipeline: Pipeline) -> None:
     pipeline.load("--snapshot", "--apply")
     pipeline.load("--changes", "--apply")
-    pipeline.dbt("build")
+    pipeline.dbt("build")  # with the unit tests
     records, truth = pipeline.records(), pipeline.feed.truth
     assert records.keys() == truth.keys()
     wrong = [
@@ -168,7 +168,7 @@ def test_replays_and_a_second_build_change_nothing(pipeline: Pipeline) -> None:
         pipeline.bucket.put(key, same_again(pipeline.feed.objects[key]))
     pipeline.load("--changes", "--apply")
     pipeline.load("--snapshot", "--apply")
-    pipeline.dbt("build")
+    pipeline.dbt.build()
     after = pipeline.contents()
     assert after.keys() == before.keys()
     ledgers = {"fuel.loads", "fuel.load_rejects", "fuel.ingest_state"}

@@ -61,7 +61,7 @@ def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
     aliases.write_text(right)
 
     # Nothing was ever loaded.
-    dbt("build")
+    dbt.build()
     assert health(counts) == (0, 0, 0, 0)
     assert health("last_load_at, lag_minutes, readable_share_30d") == (None, None, None)
     assert health("last_build_at between now() - interval '5 min' and now()") == (True,)
@@ -89,7 +89,7 @@ def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
     assert health("lag_minutes") == (None,)
 
     # A clean run.
-    dbt("build")
+    dbt.build()
     db.query("update fuel.loads set finished_at = now() - interval '90 min'")
     [(expected_unmapped,)] = db.query("select count(*) from reporting.v_unmapped_values")
     assert expected_unmapped > 0
@@ -128,7 +128,7 @@ def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
     before = db.query("select id, xmin::text, ctid::text from fuel.records order by id")
     last_build = health("last_build_at")
     aliases.write_text(right + "slaes,Sails\n")
-    stopped = dbt("build", check=False)
+    stopped = dbt.build(check=False)
     assert stopped.returncode == 1
     assert "line 4: 'Sails' is not in the list of values for department" in stopped.stdout
     assert db.query("select id, xmin::text, ctid::text from fuel.records order by id") == before

@@ -72,7 +72,7 @@ def built(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory)
         land(db, messy_feed())
         dbt = Dbt(copy_project(folder / "project"), db, folder / "target")
         (dbt.project / "seeds" / "department_aliases.csv").write_text(DEPARTMENTS)
-        yield Built(dbt, db, dbt("build"))
+        yield Built(dbt, db, dbt.build())
 
 
 def test_monthly_spend_adds_up_to_the_fills(built: Built) -> None:
@@ -187,7 +187,7 @@ def test_a_rule_switched_off_in_the_csv_is_silent_after_the_next_build(built: Bu
     rules = path.read_text()
     for switch in ("false", "true"):
         path.write_text(rules.replace("plate_unknown,true", f"plate_unknown,{switch}"))
-        built.dbt("build", "--exclude-resource-type", "unit_test")
+        built.dbt.build()
         silent = {"plate_unknown"} if switch == "false" else set()
         assert dict(built.db.query(count)) == {
             rule: fills for rule, fills in before.items() if rule not in silent
@@ -258,7 +258,7 @@ def test_pasting_the_lines_heals_history(built: Built) -> None:
         assert all(len(row) == 2 for row in csv.reader(io.StringIO("\n".join(lines))))
         own = ["other,Other"] if field == "department" else []
         path.write_text(path.read_text().rstrip("\n") + "\n" + "\n".join(lines + own) + "\n")
-    dbt("build")
+    dbt.build()
 
     assert db.query("select field, spelling from reporting.v_unmapped_values") == [("department", "?!")]
     assert db.query(

@@ -322,9 +322,7 @@ def test_an_alias_is_found_without_reading_them_all(seeds: SeedProject) -> None:
     """At every build each spelling is looked up: with all aliases read, the cost would be their product."""
     lines = [f"spelling {n},Sales\n" for n in range(2000)]
     (seeds.project / "seeds" / "department_aliases.csv").write_text(DEPARTMENTS + "".join(lines))
-    seeds.dbt(
-        "build", "--select", "department_aliases", "canon_department", "--exclude-resource-type", "unit_test"
-    )
+    seeds.dbt.build("--select", "department_aliases", "canon_department")
     typed = "unnest('{LOGISTCS., Spelling  7, Nowhere}'::text[]) as typed"
     with seeds.database.connect() as conn:
         found = conn.execute(f"select fuel.canon_department(typed) from {typed}").fetchall()  # type: ignore[arg-type]

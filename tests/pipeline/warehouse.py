@@ -46,8 +46,8 @@ class Warehouse:
     load_id: int = field(default=0)
 
     def build(self, *args: str, check: bool = True) -> str:
-        """`dbt build ARGS`; its output."""
-        done = self.dbt("build", *args, check=check)
+        """What `Dbt.build` says."""
+        done = self.dbt.build(*args, check=check)
         return done.stdout + done.stderr
 
     def query(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
