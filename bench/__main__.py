@@ -139,7 +139,7 @@ def first_time(bench: Bench, count: int) -> None:
     def whole() -> Run:
         done = bench.hourly(bench.create("built"), "fuel")
         for name, seconds in models.items():
-            seconds.append(bench.model_seconds(name, "state/target"))
+            seconds.append(bench.model_seconds(name, "built"))
         return done
 
     def up_to_fills() -> Run:
@@ -153,7 +153,7 @@ def first_time(bench: Bench, count: int) -> None:
     database = bench.create("reference", "landed")
     bench.dbt(database, "build", "--select", "resource_type:function", "resource_type:seed")
     bench.dbt(database, "compile", "--select", "records")
-    compiled = (bench.work / "target/compiled/fleetfuel/models/fuel/records.sql").read_text()
+    compiled = (bench.state(database) / "target/compiled/fleetfuel/models/fuel/records.sql").read_text()
     statements = bench.work / "reference.sql"
     statements.write_text(f"create table fuel.reference as {compiled};\ndrop table fuel.reference;\n")
     as_select = [bench.pg.bindir / "psql", "-qf", statements, "-v", "ON_ERROR_STOP=1"]
@@ -190,7 +190,7 @@ def first_time(bench: Bench, count: int) -> None:
     def alias_edit() -> float:
         database = bench.create("bench_alias", "built")
         bench.dbt(database, "build", "--exclude-resource-type", "unit_test", cwd=project)
-        return bench.model_seconds("records")
+        return bench.model_seconds("records", database)
 
     edit = middle([alias_edit() for _ in range(REPEAT)])
     against = ("first derivation", first, 0.1)

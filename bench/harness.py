@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -66,14 +67,19 @@ class Bench:
     work: Path
     rows: list[Row] = field(default_factory=list)
 
+    def state(self, database: str) -> Path:
+        """Where dbt keeps the parsed project: one per database, else each change of database parses anew."""
+        return self.work / "state" / database
+
     def env(self, database: str, bucket: str = "fuel") -> dict[str, str]:
         """The environment of a measured command: no setting of this machine gets in."""
+        state = self.state(database)
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.work),
-            "DBT_TARGET_PATH": str(self.work / "target"),
-            "DBT_LOG_PATH": str(self.work / "logs"),
-            "FUEL_STATE_DIR": str(self.work / "state"),
+            "DBT_TARGET_PATH": str(state / "target"),
+            "DBT_LOG_PATH": str(state / "logs"),
+            "FUEL_STATE_DIR": str(state),
             **self.pg.env(database),
             **self.s3.env(bucket),
         }
@@ -83,7 +89,9 @@ class Bench:
         self.s3.client().put_object(Bucket=bucket, Key=key, Body=body)
 
     def create(self, database: str, template: str = "template1") -> str:
-        """A fresh database, or a copy of another one."""
+        """A fresh database, where dbt has parsed nothing yet, or a copy of another one."""
+        if template == "template1":
+            shutil.rmtree(self.state(database), ignore_errors=True)
         with self.pg.connect(autocommit=True) as conn:
             conn.execute(f"drop database if exists {database} with (force)")  # type: ignore[arg-type]
             conn.execute(f"create database {database} template {template} strategy file_copy")  # type: ignore[arg-type]
@@ -127,9 +135,9 @@ class Bench:
         """`dbt ARGS`."""
         return self.run([BIN / "dbt", *args], self.env(database), cwd)
 
-    def model_seconds(self, name: str, target: str = "target") -> float:
-        """The time that the last run of dbt with this target folder took for one model."""
-        results = json.loads((self.work / target / "run_results.json").read_text())["results"]
+    def model_seconds(self, name: str, database: str) -> float:
+        """The time that the last run of dbt on a database took for one model."""
+        results = json.loads((self.state(database) / "target/run_results.json").read_text())["results"]
         found: float = next(
             r["execution_time"] for r in results if r["unique_id"] == f"model.fleetfuel.{name}"
         )
