@@ -1,13 +1,8 @@
-{#- A canonical name is itself, whether or not it is listed as an alias: canon(canon(x)) = canon(x). -#}
+{#- A department is an alias of itself, or its CSV is refused: canon(canon(x)) = canon(x). -#}
 {% macro canon_department(value) -%}
     (
         select
             coalesce(
-                (
-                    select min(aliases.department)
-                    from {{ ref('department_aliases') }} as aliases
-                    where {{ alias_key('aliases.department') }} = typed.folded
-                ),
                 (
                     select min(aliases.department)
                     from {{ ref('department_aliases') }} as aliases

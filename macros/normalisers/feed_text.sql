@@ -1,6 +1,6 @@
 {#- Objects and arrays are no text. What is longer than 500 characters was not typed into a form field: cut, a
-    value always fits an index entry. Nearly every value begins with a letter or a digit: that alone says that it is
-    text (objects and arrays begin with a bracket) and that something can be seen of it. -#}
+    value always fits an index entry. Nearly every value begins with a letter, a digit or a sign, as all numbers and
+    booleans do, and no object or array: nothing else is asked of it. -#}
 {% macro feed_text(column) -%}
     {%- set keys = var('feed_fields').get(column) -%}
     {%- if not keys -%}
@@ -15,7 +15,7 @@
                 or (raw ->> {{ literal }}) collate "C" between 'a' and 'z~'
                 then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\x0B')
             when
-                jsonb_typeof(raw -> {{ literal }}) in ('string', 'number', 'boolean')
+                jsonb_typeof(raw -> {{ literal }}) = 'string'
                 and left(raw ->> {{ literal }}, 500) collate "C" ~ e'{{ visible_character() }}'
                 then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\x0B')
         end{{ ',' if not loop.last }}

@@ -56,10 +56,10 @@ PLATES = {
     "KAA 123": "KAA123", "KMDA 123X": "KMDA123X", "kmda-123x": "KMDA123X", "KTWB 456C": "KTWB456C", "GKA 123B": "GKA123B",
     "GK A 123 B": "GKA123B", "GK 1234": "GK1234", "47 CG 456A": "47CG456A", "1 CG 001A": "1CG001A", "29 CD 19 K": "29CD19K",
     "29CD19K": "29CD19K", "108 UN 23 K": "108UN23K", "ZC 1234": "ZC1234", "ZG 1234A": "ZG1234A", "Trailer ZC 1234": "ZC1234",
-    "KMDA 123X John": "KMDA123X", "47 CG 456A ambulance": "47CG456A", "GKA 123B (police)": "GKA123B",
+    "KMDA 123X John": "KMDA123X", "KTWB 456C tuk tuk": "KTWB456C", "GK 1234 (police)": "GK1234", "47 CG 456A ambulance": "47CG456A", "GKA 123B (police)": "GKA123B",
     # Plausible others are kept as they are.
     "BOSS 1": "BOSS1", "ELVIS 01": "ELVIS01", "UHURU1": "UHURU1", "T 123 ABC": "T123ABC", "UAX 123B": "UAX123B",
-    "KCA 54Q": "KCA54Q", "O1O1O1": "O1O1O1",
+    "KCA 54Q": "KCA54Q", "O1O1O1": "O1O1O1", "HE 1": "HE1", "MATATU 12": "MATATU12",
     # No plate.
     **dict.fromkeys(
         [
@@ -67,7 +67,7 @@ PLATES = {
             "12345", "0712345678", "+254 712 345 678", "45.5L", "20 L", "182,440 km", "KES 500", "KES 8,190", "KSH 5000",
             "Ksh 500", "kms 182", "7:30am", "hello world", "jerrycan 20L", "\u200b", "\u00a0", "????", "🚗", "KCA542QJOHN",
             "2026-11-01", "true", "日本", "KCAOOOQ", "NOV 25", "june 5", "Nov 1, 2026", "Fuel 45", "diesel 20L", "LTS 45", "AT 730",
-            "cash 500", "total 8190", "N/A 0", "none 0", "Iñaki 1",
+            "cash 500", "total 8190", "N/A 0", "none 0", "Iñaki 1", "H1", "MATATU 123", "KCA" + " " * 200 + "542Q",
         ]
     ),
 }  # fmt: skip
@@ -88,7 +88,7 @@ NUMBERS: dict[str, str | None] = {
     "5k": "5000", "5.5K": "5500", "5 k": "5000", "5k/=": "5000", "KES 5k": "5000", "5km": "5", "5 km": "5", "5kes": "5",
     "5ksh": "5", "5k ksh": "5000", "5,5k": "5500", "5,25 K": "5250",
     "45,5": "45.5", "45,50": "45.50", "1,23": "1.23", "0,500": "0.500", "1.234,50": "1234.50", "1 234,5": "1234.5",
-    "1.234.567": "1234567", "1.234": "1.234", "45,5 L": "45.5",
+    "1.234.567": "1234567", "1.234": "1.234", "45,5 L": "45.5", "45,5ksh": "45.5", "45,5 kes": "45.5",
     "５０": "50", "４５．５Ｌ": "45.5", "٤٥": "45", "۴۵٫۵": "45.5", "1٬234": "1234", "𝟒𝟓": "45", "45\u200b.5": "45.5",
     "999999999": "999999999", "-999999999": "-999999999", "999999999.4": "999999999.4",
     **dict.fromkeys(
@@ -107,6 +107,7 @@ NUMBERS: dict[str, str | None] = {
 UTC_0742 = "2026-11-01T07:42:00+00:00"
 NAIROBI_0742 = "2026-11-01T04:42:00+00:00"
 NAIROBI_DAY = "2026-10-31T21:00:00+00:00"
+NO_DAYS = [("02", "29"), ("02", "30"), ("02", "31"), ("04", "31"), ("06", "31"), ("09", "31"), ("11", "31")]
 TIMESTAMPS: dict[str, str | None] = {
     **dict.fromkeys(
         [
@@ -143,11 +144,16 @@ TIMESTAMPS: dict[str, str | None] = {
     "2026-11-01T24:00:00Z": "2026-11-02T00:00:00+00:00", "2016-12-31T23:59:60Z": "2017-01-01T00:00:00+00:00",
     "2000-02-29": "2000-02-28T21:00:00+00:00", "2028-02-29T00:00:00.000Z": "2028-02-29T00:00:00+00:00",
     "2000-01-01T00:00:00.000Z": "2000-01-01T00:00:00+00:00", "2099-12-31T23:59:59.999Z": "2099-12-31T23:59:59.999000+00:00",
-    "946684800": "2000-01-01T00:00:00+00:00",
+    "946684800": "2000-01-01T00:00:00+00:00", "946684800000": "2000-01-01T00:00:00+00:00",
+    "01/01/15": "2014-12-31T21:00:00+00:00", "2026-11-01T07:42:60.000Z": "2026-11-01T07:43:00+00:00",
     **dict.fromkeys(
         [
             "", " ", "n/a", "now", "today", "yesterday", "infinity", "-infinity", "epoch", "allballs", "2026-02-31", "2026-02-29",
-            "2026-02-30T07:42:00.000Z", "2026-02-29T07:42:00.000Z", "2026-04-31T07:42:00.000Z", "31/04/2026", "29/02/2027",
+            "31/04/2026", "29/02/2027",
+            *(f"2026-{month}-{day}T07:42:00.000Z" for month, day in NO_DAYS), *(f"{day}/{month}/2026 07:42" for month, day in NO_DAYS),
+            "2026-11-01T24:42:00.000Z", "2026-11-01T07:60:00.000Z", "2026-11-01T07:42:61.000Z", "01/11/2026 24:42", "01/11/2026 07:60",
+            "2026-00-01T07:42:00.000Z", "2026-13-01T07:42:00.000Z", "2026-11-00T07:42:00.000Z", "2026-11-32T07:42:00.000Z",
+            "01/00/2026 07:42", "01/13/2026 07:42", "00/11/2026 07:42", "32/11/2026 07:42",
             "1900-02-29", "2100-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "11/25/2026", "2026-11-01T25:00:00Z",
             "2026-11-01T24:00:01Z", "2026-11-01T07:60:00Z", "2026-11-01T07:42:61Z", "2026-11-01T07:42:00.000ZZ",
             "2026-11-01T07:42:00+99:00", "2026-11-01T07:42:00+03:60", "2026-11-01T07:42:00+3", "13:00", "07:42",
@@ -156,7 +162,7 @@ TIMESTAMPS: dict[str, str | None] = {
             "1e400000", "9" * 400, "NaN", "45.5L", "KCA 542Q", "2026-11", "2026", "20--11-01T07:42:00.000Z",
             "20T6-11-01T07:42:00.000Z", "2026-11-01T07:42:00.-00Z", "1 Foo 2026", "2026-W44-7", "1/2/3/4", "01/11/2026 7",
             # Two digits that are no year of a fill, and a year that came first.
-            "31/12/99", "1/1/00", "26-11-05", "26/11/05", "1/1/50",
+            "31/12/99", "31/12/14", "1/1/00", "26-11-05", "26/11/05", "1/1/50",
             # Neither an offset nor a half of the day without a time, no two zones, no zone that we do not know.
             "1/11/2026-07:42", "2026-11-01-05", "2026-11-01 PM", "2026-11-01T07:42:00Z+03:00", "2026-11-01T07:42[America/New_York]",
             "2026-11-01 07:42 (EST)", "2026-11-01 (07:42)",
@@ -361,6 +367,25 @@ def test_field_map(macros: psycopg.Connection[Any], database: Database, tmp_path
     macros.execute("insert into typed (raw) values (%s)", [json.dumps({"litres": 4, "quantity": 5})])
     assert macros.execute(compile_with("quantity").encode()).fetchall() == [("5",)]
     assert "dbt_project.yml: feed_fields names no key for litres." in compile_with([], check=False)
+
+
+def test_aliases_of_ones_own(macros: psycopg.Connection[Any]) -> None:
+    """A fuel is itself without an alias; near misses want five letters, and to be near to one fuel only."""
+    with macros.transaction(force_rollback=True):
+        macros.execute("delete from fuel.fuel_type_aliases where alias in ('lpg', 'l p g')")
+        macros.execute(
+            "insert into fuel.fuel_type_aliases values"
+            " ('moto', 'petrol'), ('brown', 'diesel'), ('crown', 'petrol'), ('green', 'diesel'), ('greed', 'diesel')"
+        )
+        expected = {
+            "LPG": "lpg",
+            "moto": "petrol",
+            "motto": None,
+            "brownn": "diesel",
+            "rown": None,
+            "greex": "diesel",
+        }
+        assert _by_function(macros, "canon_fuel_type", list(expected)) == expected
 
 
 def test_parallel_and_volatility(macros: psycopg.Connection[Any]) -> None:
