@@ -158,7 +158,7 @@ judged_fills as (
             false
         ) as is_after_over_maximum,
         coalesce(
-            refill_too_soon and not is_duplicate and not is_swapped
+            refill_too_soon and not is_duplicate
             and litres_samples >= refill_too_soon_min_samples
             and km_per_litre_samples >= refill_too_soon_min_samples
             and hours_since_previous_fill <= refill_too_soon_threshold
