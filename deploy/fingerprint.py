@@ -118,12 +118,13 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
 def catalogue_digest(conn: psycopg.Connection[Any]) -> str:
     """Digest of which tables, views and functions stand: one dropped or replaced by hand is built again.
 
-    `create or replace` keeps the oid, but writes the row of the catalogue that holds the definition anew.
+    `create or replace` keeps the oid, but writes the row of the catalogue that holds the definition anew;
+    `truncate` gives the table a new file.
     """
     found: str = scalar(
         conn,
         "select md5(string_agg(thing, ' ' order by thing)) from ("
-        " select format('%s %s %s', pg_class.oid, relname, pg_rewrite.xmin) as thing"
+        " select format('%s %s %s %s', pg_class.oid, relname, relfilenode, pg_rewrite.xmin) as thing"
         " from pg_class left join pg_rewrite on pg_class.oid = ev_class"
         " where relnamespace in (to_regnamespace('fuel'), to_regnamespace('reporting'))"
         " union all select format('%s %s %s', oid, proname, xmin) from pg_proc"

@@ -129,6 +129,7 @@ def test_what_else_a_build_depends_on(job: Job) -> None:
         "do $$ begin execute 'create or replace view reporting.v_fuel_fills as select * from (' || "
         "rtrim(pg_get_viewdef('reporting.v_fuel_fills'::regclass), ';') || ') as v where false'; end $$",
         "create or replace function fuel.alias_key(raw_value text) returns text return 'same'",
+        "truncate fuel.records, fuel.fill_intervals",
     ],
 )
 def test_what_was_replaced_by_hand_is_noticed(job: Job, by_hand: str) -> None:
