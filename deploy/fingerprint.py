@@ -80,13 +80,16 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
         candidates = {ours: list(names) for ours, names in variables["tracksolid_columns"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None
-    stand = {
-        name
-        for (name,) in conn.execute(
-            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
-            [table.as_string(conn)],
-        )
-    }
+    try:
+        stand = {
+            name
+            for (name,) in conn.execute(
+                "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0",
+                [table.as_string(conn)],
+            )
+        }
+    except psycopg.errors.InsufficientPrivilege:  # of the schema: to_regclass says so by an error
+        return None
     columns = {
         ours: sql.Identifier(name)
         for ours, names in candidates.items()
@@ -115,12 +118,13 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
 def catalogue_digest(conn: psycopg.Connection[Any]) -> str:
     """Digest of which tables, views and functions stand: one dropped or replaced by hand is built again.
 
-    `create or replace` keeps the oid, but writes the row of the catalogue that holds the definition anew.
+    `create or replace` keeps the oid, but writes the row of the catalogue that holds the definition anew;
+    `truncate` gives the table a new file.
     """
     found: str = scalar(
         conn,
         "select md5(string_agg(thing, ' ' order by thing)) from ("
-        " select format('%s %s %s', pg_class.oid, relname, pg_rewrite.xmin) as thing"
+        " select format('%s %s %s %s', pg_class.oid, relname, relfilenode, pg_rewrite.xmin) as thing"
         " from pg_class left join pg_rewrite on pg_class.oid = ev_class"
         " where relnamespace in (to_regnamespace('fuel'), to_regnamespace('reporting'))"
         " union all select format('%s %s %s', oid, proname, xmin) from pg_proc"
@@ -142,6 +146,11 @@ def last_build(conn: psycopg.Connection[Any]) -> str | None:
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return None
     return row[0] if row else None
+
+
+def confirm_build(conn: psycopg.Connection[Any], looked_at: str) -> None:
+    """Note that the last build was still up to date at that time: a quiet night makes no report old."""
+    conn.execute(f"update fuel.builds set checked_at = %s where {_NEWEST}", [looked_at])
 
 
 def keep_build(conn: psycopg.Connection[Any], fingerprint: str) -> None:

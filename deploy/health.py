@@ -6,10 +6,17 @@ import sys
 
 import psycopg
 
-from deploy.settings import Unusable, read_settings
+from deploy.settings import DBT_ROLE, Unusable, read_settings
 
 # The age at which source freshness is an error, too.
 LIMIT_MINUTES = 6 * 60
+# The job's login has no rights of its own (deploy/roles.sql): where it may not read, it acts as fuel_dbt.
+ACT = """
+select set_config('role', rolname, false) from pg_roles
+where
+    rolname = %s and pg_has_role(oid, 'member')
+    and not has_schema_privilege(to_regnamespace('reporting'), 'usage')
+"""
 
 
 def main() -> int:
@@ -17,6 +24,7 @@ def main() -> int:
     try:
         read_settings()
         with psycopg.connect(connect_timeout=5) as conn:
+            conn.execute(ACT, [DBT_ROLE])
             row = conn.execute("select lag_minutes from reporting.v_pipeline_health").fetchone()
     except (Unusable, psycopg.Error) as error:
         print(f"unhealthy: {' '.join(str(error).split())}")

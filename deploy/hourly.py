@@ -22,11 +22,18 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from deploy.fingerprint import catalogue_digest, inputs_digest, keep_build, last_build, scalar, surely_fresh
+from deploy.fingerprint import (
+    catalogue_digest,
+    confirm_build,
+    inputs_digest,
+    keep_build,
+    last_build,
+    scalar,
+    surely_fresh,
+)
 from deploy.seeds import unreadable, unreadable_seeds
-from deploy.settings import ROOT, Unusable, acting_as, read_settings, state_dir
+from deploy.settings import DBT_ROLE, LOADER_ROLE, ROOT, Unusable, acting_as, read_settings, state_dir
 
-LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"
 LOCK = "fleetfuel.hourly"
 
 USAGE, UNREACHABLE, INTERRUPTED = 2, 69, 130
@@ -237,10 +244,12 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             load(outcome, conn, loader_role, options.log_format)
         if outcome.exit_code in (USAGE, UNREACHABLE):
             return
+        looked_at = scalar(conn, "select clock_timestamp()::text")
         inputs = inputs_digest(conn, readers)
         unchanged = inputs is not None and last_build(conn) == f"{inputs}/{catalogue_digest(conn)}"
         dbt = None
         if unchanged and not options.force:
+            confirm_build(conn, looked_at)
             outcome.build = "skipped: nothing changed since the last one"
         else:
             with outcome.step("build"):

@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from psycopg import pq
 
 ROOT = Path(__file__).resolve().parent.parent
+LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
 
 
 class Unusable(Exception):

@@ -17,4 +17,5 @@ select
     null::integer as failed,
     null::integer as warned,
     null::bigint as records_written,
-    null::text as fingerprint
+    null::text as fingerprint,
+    null::timestamptz as checked_at

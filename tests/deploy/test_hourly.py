@@ -70,6 +70,20 @@ def test_nothing_new_skips_dbt(job: Job) -> None:
     assert outcome["build"].startswith("skipped")
 
 
+def test_a_quiet_night_does_not_make_the_reports_old(job: Job) -> None:
+    job.database.query(
+        "update fuel.loads set started_at = started_at - interval '9 hours',"
+        " finished_at = finished_at - interval '9 hours', checked_at = checked_at - interval '9 hours';"
+        "update fuel.builds set started_at = started_at - interval '9 hours', checked_at = null"
+    )
+    healthy = "select lag_minutes < 5 from reporting.v_pipeline_health"
+    assert job.database.query(healthy) == [(False,)]
+    assert job.raw(module="deploy.health").returncode == 1
+    assert job()[1]["build"].startswith("skipped")
+    assert job.database.query(healthy) == [(True,)]
+    assert job.raw(module="deploy.health").returncode == 0
+
+
 def test_a_delta_is_built_and_counted(job: Job) -> None:
     changed = record(3, litres="50", updated_at="2026-11-21T00:30:00.000Z")
     job.bucket.put(
@@ -115,6 +129,7 @@ def test_what_else_a_build_depends_on(job: Job) -> None:
         "do $$ begin execute 'create or replace view reporting.v_fuel_fills as select * from (' || "
         "rtrim(pg_get_viewdef('reporting.v_fuel_fills'::regclass), ';') || ') as v where false'; end $$",
         "create or replace function fuel.alias_key(raw_value text) returns text return 'same'",
+        "truncate fuel.records, fuel.fill_intervals",
     ],
 )
 def test_what_was_replaced_by_hand_is_noticed(job: Job, by_hand: str) -> None:

@@ -190,6 +190,11 @@ def test_the_loader_sees_the_landing_tables_only(job: Job) -> None:
         )
 
 
+def test_health_is_seen_by_the_jobs_own_login(job: Job) -> None:
+    done = job.raw(module="deploy.health")
+    assert (done.returncode, done.stdout.partition(":")[0]) == (0, "healthy"), done.stdout
+
+
 def test_a_tracker_that_may_no_longer_be_read_stops_only_what_needs_it(job: Job) -> None:
     """A tracker that makes its table anew forgets the grant."""
     job.database.query("drop table tracksolid.devices")
@@ -206,6 +211,12 @@ def test_a_tracker_that_may_no_longer_be_read_stops_only_what_needs_it(job: Job)
     with as_user(job.database, "dashboard_api") as conn:
         query = "select litres from reporting.v_fuel_fills where id = '3'"
         assert conn.execute(query).fetchone() == (50,)
+    # Not even its schema may be entered: PostgreSQL then refuses to say whether the table is there.
+    job.database.query("revoke usage on schema tracksolid from fuel_admin cascade")
+    code, outcome, errors = job("--as-roles")
+    assert (code, outcome["build"]) == (1, "failed"), f"{outcome} {errors}"
+    assert "tracksolid.devices does not exist, or fuel_dbt may not read it" in outcome["problems"][0]
+    job.database.query("grant usage on schema tracksolid to fuel_admin with grant option")
     apply_roles(job.database)
     assert job("--as-roles")[0] == 0
 
