@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+import yaml
 from dbt_common.exceptions import DbtDatabaseError
 from psycopg import sql
 
 from deploy.fingerprint import catalogue_digest
 from deploy.hourly import DbtStopped, explain
 from deploy.seeds import unreadable
+from loader.settings import Settings
 from tests.conftest import ROOT, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
 
@@ -348,3 +351,11 @@ def test_why_a_seed_cannot_be_read(tmp_path: Path) -> None:
         assert (unreadable(file) or "").startswith(told)
     file.write_bytes(b'\xef\xbb\xbfa,b\r\n"x, y",z\r\nx\r\n\r\n')
     assert unreadable(file) is None
+
+
+def test_every_setting_is_in_the_example_and_reaches_the_container() -> None:
+    """What a page tells to set must be settable."""
+    names = {name.upper() for name in Settings.model_fields}
+    assert names <= set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    app = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())["services"]["app"]
+    assert {name for name in names if not name.startswith("PG")} <= app["environment"].keys()
