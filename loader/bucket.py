@@ -22,6 +22,7 @@ log = logging.getLogger("loader")
 T = TypeVar("T")
 CHUNK = 1 << 20
 READ_TIMEOUT_SECONDS = 60.0
+BACKOFF = tenacity.wait_exponential(0.5) + tenacity.wait_random(0, 0.5)
 
 
 class RefusedObject(Exception):
@@ -58,7 +59,7 @@ def retrying(retry_on: Callable[[BaseException], bool], what: str) -> tenacity.R
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(retry_on),
         stop=tenacity.stop_after_attempt(5),
-        wait=tenacity.wait_exponential_jitter(0.5, jitter=0.5),
+        wait=BACKOFF,
         before_sleep=say,
         reraise=True,
     )

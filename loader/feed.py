@@ -345,7 +345,7 @@ def _read_time(value: Any) -> datetime | None:
     if isinstance(value, str):
         text = value.strip()
         value = float(text) if re.fullmatch(r"\d{9,13}(\.\d+)?", text) else key_time(text, NAIROBI)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 1e8 < value < 1e13:
+    if isinstance(value, (int, float)) and 1e8 < value < 1e13:
         return datetime.fromtimestamp(value / 1000 if value >= 1e11 else value, timezone.utc)
     return _in_nairobi(value) if isinstance(value, datetime) else None
 

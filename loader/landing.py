@@ -39,7 +39,7 @@ WRONG_LOGIN = (
     "password authentication failed",
     "no password supplied",
     "does not exist",
-    "no pg_hba.conf entry",
+    "pg_hba.conf",  # has no entry for it, or one that rejects it
     "is not permitted to log in",
     "permission denied for database",
     "invalid ",  # a parameter in DATABASE_URL

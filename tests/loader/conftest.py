@@ -21,6 +21,7 @@ import tenacity
 from exports import CHANGES, LATEST
 
 from demo import servers
+from loader import bucket as bucket_module
 from loader import cli, feed, landing
 from loader.settings import read_settings
 
@@ -129,7 +130,7 @@ class Loader:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
-    monkeypatch.setattr(tenacity, "wait_exponential_jitter", lambda *args, **kwargs: tenacity.wait_none())
+    monkeypatch.setattr(bucket_module, "BACKOFF", tenacity.wait_none())
 
 
 _clients: dict[str, Any] = {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 from exports import record
 
@@ -16,13 +17,19 @@ create schema if not exists fuel;
 create schema if not exists reporting;
 create function fuel.norm_plate(p text) returns text language sql immutable as $$ select upper(p) $$;
 create function fuel.canon_department(p text) returns text language sql immutable as $$ select lower(p) $$;
+create function fuel.canon_fuel_type(p text) returns text language sql immutable as $$ select lower(p) $$;
+create function fuel.parse_number(p text) returns numeric language sql immutable as $$ select p::numeric $$;
+create function fuel.parse_timestamp(p text) returns timestamptz language sql stable as $$ select p::timestamptz $$;
 create function fuel.records_derive() returns trigger language plpgsql as $$
 begin
     new.plate := fuel.norm_plate(new.raw ->> 'car');
     return new;
 end $$;
-create table fuel.records (id bigint primary key, raw jsonb not null, plate text, deleted_at timestamptz);
+create table fuel.records (id bigint primary key, raw jsonb, plate text, deleted_at timestamptz);
+create table fuel.notes (record_id bigint references fuel.records); -- has triggers of its own, on both tables
 create index records_plate_idx on fuel.records (plate);
+create index records_of_a_plate_that_were_not_deleted_by_those_who_type_them on fuel.records (plate, deleted_at);
+create rule records_stay as on delete to fuel.records do instead nothing;
 create trigger records_derive before insert or update on fuel.records for each row execute function fuel.records_derive();
 create view reporting.old_fills as
 select id, plate, fuel.canon_department(raw ->> 'department') as department from fuel.records where deleted_at is null;
@@ -39,15 +46,16 @@ def old(loader):
         {"id": 60},
         {"id": 61, "updated_at": "2026-02-31", "nested": {"a": [1.50, None]}},
         {"car": "no id in raw"},
+        None,
     ]
     with loader.database.connect(autocommit=True) as conn:
         conn.execute(OLD)
         with conn.cursor() as cursor:
             cursor.executemany(
                 "insert into fuel.records (id, raw) values (%s, %s)",
-                [(n, json.dumps(each)) for n, each in enumerate(records, 1)],
+                [(n, each and json.dumps(each)) for n, each in enumerate(records, 1)],
             )
-    return {str(n): each for n, each in enumerate(records, 1)}
+    return {str(n): each for n, each in enumerate(records, 1) if each}
 
 
 def catalogue(loader):
@@ -61,29 +69,30 @@ def catalogue(loader):
 def test_adopt(loader, old):
     before = catalogue(loader)
     dry = loader("--adopt").log
-    assert "would adopt fuel.records: 62 rows, 62 landed, 0 rejected" in dry
+    assert "would adopt fuel.records: 63 rows, 62 landed, 1 rejected" in dry
     assert "records_derive" in dry
     assert "reporting.old_fills" in dry
     assert catalogue(loader) == before
 
     log = loader("--adopt", "--apply").log
-    assert "views that read fuel.records_legacy from now on: reporting.old_fills" in log
+    assert "views that read fuel.records_legacy from now on: reporting.old_fills\n" in log
     assert "canon_department_legacy" in log
     assert loader.rows() == old
-    assert loader.counts() == {"seen": 62, "inserted": 62}
+    assert loader.counts() == {"seen": 63, "inserted": 62, "rejected": 1}
+    assert loader.rejects() == [(63, "63", "not an object", b"null")]
     assert loader.database.query("select mode, object_key, status from fuel.loads") == [
         ("adopt", "fuel.records", "applied")
     ]
     assert loader.database.query(
-        "select id::text, raw from fuel.records_legacy order by records_legacy.id"
+        "select id::text, raw from fuel.records_legacy where raw is not null order by records_legacy.id"
     ) == list(sorted(old.items(), key=lambda item: int(item[0])))
     left = dict(catalogue(loader))
     assert "records_derive" not in left
-    assert "norm_plate" not in left
-    assert "canon_department" not in left
+    for name in ("norm_plate", "canon_fuel_type", "canon_department", "parse_number", "parse_timestamp"):
+        assert name not in left
     assert "records" not in left
     assert "records_pkey" not in left
-    assert loader.database.query("select count(*) from reporting.old_fills") == [(62,)]
+    assert loader.database.query("select count(*) from reporting.old_fills") == [(63,)]
 
     after = catalogue(loader)
     assert "nothing to adopt: done before" in loader("--adopt", "--apply").log
@@ -116,6 +125,23 @@ def test_a_second_old_table_is_not_overwritten(loader, old):
     loader.database.query("create table fuel.records_legacy (id int)")
     assert "rename one of them" in loader("--adopt", "--apply", code=2).log
     assert loader.rows() == {}
+    loader.database.query("drop table fuel.records_legacy; create table fuel.records_pkey_legacy (id int)")
+    before = catalogue(loader)
+    log = loader("--adopt", "--apply", code=2).log
+    assert 'nothing was adopted: relation "records_pkey_legacy" already exists' in log
+    assert catalogue(loader) == before
+
+
+def test_no_record_comes_in_behind_the_adoptions_back(loader, old, monkeypatch):
+    records = adopt._records
+
+    def insert_then_read(conn):
+        with loader.database.connect() as other, pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute("set lock_timeout = '10ms'; insert into fuel.records (id, raw) values (99, '{}')")
+        return records(conn)
+
+    monkeypatch.setattr(adopt, "_records", insert_then_read)
+    loader("--adopt", "--apply")
 
 
 def test_adopt_then_dbt_build(loader, old, tmp_path, make_dbt):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import psycopg
 import pytest
 from exports import envelope, record
 from psycopg import sql
@@ -67,6 +68,15 @@ def test_an_encoding_that_cannot_hold_the_feed_is_told(loader, monkeypatch, enco
         conn.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
     assert log.startswith(f"error: database '{name}' has the encoding {encoding}, and the feed needs UTF8")
     assert len(log.splitlines()) == 1
+
+
+def test_a_dry_run_could_not_write_if_it_tried(loader):
+    loader.land([record(1)])
+    with (
+        Landing(read_settings(), writing=False) as zone,
+        pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
+    ):
+        zone.confirm("file")
 
 
 def test_a_pool_that_changes_the_session_under_a_load(loader):

@@ -3,6 +3,7 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 
@@ -19,9 +20,10 @@ def test_snapshot_then_changes(loader):
     )
     loader.changes()
     assert loader.counts() == {"seen": 3, "inserted": 1, "updated": 2}
-    rows = loader.rows("id, raw ->> 'litres', raw ->> 'deleted_at', load_id")
+    rows = loader.rows("id, raw ->> 'litres', raw ->> 'deleted_at', load_id, loaded_at > first_loaded_at")
     assert rows == {
-        "1": ("45.5L", hour(4), 2), "2": ("9", None, 2), "3": ("45.5L", None, 1), "4": ("45.5L", None, 2),
+        "1": ("45.5L", hour(4), 2, True), "2": ("9", None, 2, True),
+        "3": ("45.5L", None, 1, False), "4": ("45.5L", None, 2, False),
     }  # fmt: skip
 
 
@@ -32,6 +34,16 @@ def test_landed_row_says_where_it_comes_from(loader):
     ) == loader.database.query(
         f"select '{hour(2)}'::timestamptz, '{hour(3)}'::timestamptz, null::timestamptz, 1, true"
     )
+
+
+def test_the_newer_of_update_and_deletion_counts(loader):
+    """Where both are written as usual, and where one of them has to be looked at closely."""
+    third = 1793491200 + 3 * 3600
+    times = [(hour(1), hour(3)), (hour(3), hour(1)), (hour(1), third), (third, hour(1)), ("?", hour(3))]
+    loader.land([{"id": n, "updated_at": u, "deleted_at": d} for n, (u, d) in enumerate(times)])
+    assert loader.database.query(
+        "select distinct source_updated_at = %s from fuel.records_raw", [hour(3)]
+    ) == [(True,)]
 
 
 def test_dry_run_writes_nothing_not_even_ddl(loader):
@@ -190,6 +202,19 @@ def test_applied_etag_is_not_downloaded(loader, faulty_s3):
     assert [(a[0], a[1] > b[1]) for a, b in zip(again, checked, strict=True)] == [(1, True), (2, True)]
 
 
+def test_a_refused_object_that_is_taken_away_leaves_the_feed_confirmed(loader):
+    """Freshness looks at what was applied only."""
+    loader.delta("2026-11-01T03-00-00Z.json", [record(1)])
+    loader.changes()
+    loader.delta("2026-11-01T04-00-00Z.json", b"[")
+    loader.changes(code=1)
+    (loader.bucket.server.root / loader.bucket.name / CHANGES / "2026-11-01T04-00-00Z.json").unlink()
+    checked = "select checked_at from fuel.loads where status = 'applied'"
+    before = loader.database.query(checked)
+    assert "nothing new" in loader.changes().log
+    assert loader.database.query(checked) > before
+
+
 def test_late_and_overwritten_deltas_are_applied(loader):
     loader.delta("2026-11-20T00-00-00Z.json", [record(1, at=400)])
     loader.changes()
@@ -252,15 +277,22 @@ def test_odd_keys(loader, name):
     loader.changes()
     assert loader.ledger() == [(CHANGES + name, "applied", None)]
     assert "nothing new" in loader.changes().log
+    assert loader.database.query("select feed from fuel.ingest_state where watermark is not null") == [
+        ("changes",)
+    ], "the time of the upload, where the key has none"
 
 
-def test_things_that_are_no_deltas_are_left_alone(loader):
+def test_things_that_are_no_exports_are_left_alone(loader):
     loader.delta("README.txt", b"hello")
     loader.delta(".keep", b"")
     loader.delta("2026-11-01T00-00-00Z.csv", b"id\n1")
     loader.delta("2026-11-01T00-00-00Z.json", [record(1)])
+    loader.delta("2026-11-01T01-00-00Z.json.gz", gzip.compress(json.dumps([record(2)]).encode()))
     loader.changes()
-    assert [status for _, status, _ in loader.ledger()] == ["applied"]
+    assert [status for _, status, _ in loader.ledger()] == ["applied", "applied"]
+    loader.bucket.put(LATEST + ".bak", json.dumps([record(n) for n in range(1, 9)]).encode())
+    loader.snapshot([record(1), record(2), record(3)])
+    assert set(loader.rows()) == {"1", "2", "3"}
 
 
 def test_snapshot_marks_absent_ids_and_takes_them_back(loader):
@@ -270,6 +302,7 @@ def test_snapshot_marks_absent_ids_and_takes_them_back(loader):
     gone = loader.rows("id, absent_since, load_id, raw")
     assert gone["29"][0].isoformat() == "2026-11-01T02:00:00+00:00"
     assert gone["29"][1] == 2
+    assert loader.rows("id, loaded_at > first_loaded_at")["29"]
     loader.snapshot(envelope([record(n) for n in range(28)], at=3))
     assert loader.rows("id, absent_since, load_id, raw") == gone, "absent stays as it was"
     loader.delta("2026-11-01T04-00-00Z.json", [record(28)])
@@ -303,16 +336,29 @@ def test_a_record_that_is_refused_is_not_absent(loader):
 
 
 def test_shrunken_snapshot_is_refused(loader):
-    loader.snapshot(envelope([record(n) for n in range(500)], at=1))
+    """Five per cent of what is alive: neither of what went before, nor of what is deleted."""
+    loader.snapshot(envelope([record(n) for n in range(600)], at=0))
+    loader.snapshot(envelope([record(n) for n in range(500)], at=1), "--accept-shrink")
+    loader.delta("2026-11-01T01-30-00Z.json", [record(n, deleted_at=hour(1)) for n in range(600, 700)])
+    loader.changes()
     image = loader.image()[0]
     log = loader.snapshot(envelope([record(n, v="new") for n in range(474)], at=2), code=1).log
     assert "lacks 26 of 500 live rows" in log
     assert "--accept-shrink" in log
     assert loader.image()[0] == image
-    assert [status for _, status, _ in loader.ledger()] == ["applied", "refused"]
+    assert [status for _, status, _ in loader.ledger()[2:]] == ["applied", "refused"]
     loader.snapshot(None, code=1)  # tried again
     loader.snapshot(None, "--accept-shrink")
-    assert loader.counts() == {"seen": 474, "updated": 474, "absent": 26}
+    assert loader.counts() == {"seen": 474, "updated": 474, "absent": 126}
+
+
+def test_a_snapshot_replaced_by_one_of_the_same_export_time(loader):
+    loader.snapshot(envelope([record(1), record(2)], at=1))
+    loader.snapshot(envelope([record(1)], at=1))
+    assert loader.live() == {"1"}
+    loader.snapshot(envelope([record(1), record(2, v="other")], at=1))
+    assert loader.live() == {"1", "2"}
+    assert loader.rows("id, raw ->> 'v'")["2"] == "other"
 
 
 def test_small_losses_are_believed(loader):
@@ -341,6 +387,8 @@ def test_wrong_record_count_is_refused(loader):
     loader.snapshot(
         envelope([record(1), record(2), record(1)], record_count="3")
     )  # as text, counting a duplicate
+    loader.delta("2026-11-01T00-00-00Z.json", envelope([record(3)], record_count=9))
+    loader.changes()  # of a delta nothing hangs on it
 
 
 def test_file(loader):
@@ -354,6 +402,7 @@ def test_file(loader):
     loader("--file", path.name, "--apply")
     assert loader.counts() == {"seen": 1, "updated": 1}
     assert loader.live() == {"1", "2"}, "a file reconciles nothing"
+    assert loader.database.query("select * from fuel.ingest_state") == [], "and it is no feed"
     assert "no.json: No such file" in loader("--file", "no.json", code=2).log
 
 
@@ -403,6 +452,11 @@ def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
     with loader.database.connect(autocommit=True) as conn:
         conn.execute(f"create role {role} login")
         monkeypatch.setenv("PGUSER", role)
+        conn.execute(f"revoke connect on database {loader.database.name} from public")
+        log = loader.changes(code=2).log
+        assert "(or DATABASE_URL): " in log
+        assert "permission denied for database" in log
+        conn.execute(f"grant connect on database {loader.database.name} to public")
         assert (
             "let the owner of schema fuel run loader/landing.sql once"
             in loader.snapshot([record(1)], code=2).log
@@ -460,10 +514,10 @@ def test_an_export_time_that_no_clock_shows_does_not_stop_the_next_load(loader, 
     assert loader.live() == {"1", "2"}
 
 
-@pytest.mark.parametrize(("count", "accepted"), [("2.0", True), ('" 2"', True), ("2e0", True), ("null", True), ("1e400", False), ('""', False), ("[2]", False), ("true", False)])  # fmt: skip
+@pytest.mark.parametrize(("count", "accepted"), [("2.0", True), ('" 2"', True), ("2e0", True), ("null", True), ("1e400", False), ('""', False), ("[2]", False), ("true", False), ('"\ufffd"', False)])  # fmt: skip
 def test_record_count_as_it_may_be_written(loader, count, accepted):
     body = envelope([record(1), record(2)], at=2, record_count=0).replace(
-        b'"record_count": 0', f'"record_count": {count}'.encode()
+        b'"record_count": 0', f'"record_count": {count}'.encode().replace("\ufffd".encode(), b"\xff")
     )
     log = loader.snapshot(body, code=0 if accepted else 1).log
     if accepted:

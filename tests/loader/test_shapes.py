@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from exports import LATEST, envelope, record
+from exports import LATEST, envelope, hour, record
 
 from loader.feed import key_time, parse
 
@@ -27,6 +27,7 @@ PLAIN = json.dumps([RECORD]).encode()
 SHAPES = {
     "array": PLAIN,
     "envelope": envelope([RECORD], record_count=1),
+    "envelope with metadata that are none": json.dumps({"metadata": None, "records": [RECORD]}).encode(),
     "data": json.dumps({"data": [RECORD]}).encode(),
     "one bare object": json.dumps(RECORD).encode(),
     "items": json.dumps([{"json": RECORD, "pairedItem": {"item": 0}}]).encode(),
@@ -62,6 +63,16 @@ def test_a_record_may_have_a_field_named_data(loader, count):
     assert loader.counts() == {"seen": 1, "unchanged": 1}
 
 
+def test_a_record_may_have_a_field_named_json(loader):
+    records = {
+        "1": {"id": 1, "json": {"records": [{"id": 9}]}},
+        "2": {"id": 2, "json": {"id": 9}, "updated_at": "to be looked at closely"},
+    }
+    loader.land([records["1"]])
+    loader.land([*records.values()])
+    assert loader.rows() == records
+
+
 def test_content_type_is_ignored(loader):
     client = loader.bucket.server.client()
     client.put_object(
@@ -83,8 +94,11 @@ REFUSED = {
     "NaN": b'[{"id": 1, "litres": NaN}]',
     "Infinity": b'[{"id": 1, "litres": -Infinity}]',
     "UTF-16": PLAIN.decode().encode("utf-16"),
+    "UTF-16, big-endian": codecs.BOM_UTF16_BE + PLAIN.decode().encode("utf-16-be"),
     "UTF-16 without mark": PLAIN.decode().encode("utf-16-le"),
     "gzip cut short": gzip.compress(PLAIN)[:-9],
+    "gzip with a wrong checksum": gzip.compress(PLAIN)[:-8] + bytes(4) + gzip.compress(PLAIN)[-4:],
+    "gzip, then garbage": gzip.compress(PLAIN) + b"x",
     "gzip damaged": gzip.compress(PLAIN)[:20] + b"\x00\x01" + gzip.compress(PLAIN)[22:],
     "a text": b'"hello"',
     "a number": b"42",
@@ -108,15 +122,16 @@ def test_refused_objects(loader):
         assert loader.ledger()[-1][1] == "refused", name
         assert loader.ledger()[-1][2], name
     assert loader.rows() == {"1": RECORD}
-    log = loader.land(REFUSED["UTF-16"], code=1).log
-    assert "UTF-16" in log
+    for name in ("UTF-16", "UTF-16, big-endian"):
+        assert "not UTF-8 but UTF-16" in loader.land(REFUSED[name], code=1).log
 
 
 def test_one_bad_object_does_not_stop_the_others(loader):
     loader.delta("2026-11-01T01-00-00Z.json", [record(1)])
     loader.delta("2026-11-01T02-00-00Z.json", PLAIN[:-1])
     loader.delta("2026-11-01T03-00-00Z.json", [record(3)])
-    loader.changes(code=1)
+    log = loader.changes(code=1).log
+    assert "\r" not in log, "no progress bar without a terminal"
     assert set(loader.rows()) == {"1", "3"}
     loader.delta("2026-11-01T02-00-00Z.json", [record(2)])
     loader.changes()
@@ -177,7 +192,7 @@ def test_a_sanitised_item_is_compared_without_its_wrapping(loader):
 IDS = {
     "7": "7", '"007"': "007", '"7 "': "7 ", "-3": "-3", "18423.0": "18423", '"K\\u0000"': "K\ufffd", '"ключ"': "ключ",
     "9" * 300: "9" * 300, '"' + "9" * 300 + '"': "9" * 300, "9" * 1000: "9" * 1000, '"; drop table x"': "; drop table x",
-    "0": "0", '"\\\\N"': "\\N", '"\\t"': None, "9" * 1001: None, '"' + "x" * 5000 + '"': None, "1.5": None, "1e3": None,
+    "0": "0", '"\\\\N"': "\\N", '"\\t"': None, "9" * 1001: None, '"' + "я" * 501 + '"': None, '"' + "x" * 5000 + '"': None, "1.5": None, "1e3": None,
     "true": None, "null": None, "{}": None, "[1]": None, '""': None, '" "': None,
 }  # fmt: skip
 
@@ -254,12 +269,24 @@ def test_an_id_that_is_not_utf8_stops_nothing_else(loader, id):
     ]
 
 
+def nested(depth):
+    deep = b"[" * depth + b"]" * depth
+    return b'[{"id": 1, "d": %b}, {"id": %b}, {"id": 3, "updated_at": %b}, {"id": 4}]' % (deep, deep, deep)
+
+
+def test_no_depth_is_too_deep_to_be_read():
+    def read(feed, calls):  # further down the stack than `parse`, as the loader does
+        return read(feed, calls - 1) if calls else feed.read(range(4))
+
+    for depth in range(900, 1010):
+        versions = read(parse(bytearray(nested(depth))), 9)
+        assert len(versions.ids) + len(versions.rejects) == 4, depth
+
+
 def test_no_depth_is_too_deep_for_one_step_only(loader):
     """Nearly as deep as Python bears, where splitting the object still works and reading the record does not."""
-    for depth in (*range(900, 1010, 3), 10_000):
-        nested = b"[" * depth + b"]" * depth
-        body = b'[{"id": 1, "d": %b}, {"id": %b}, {"id": 3, "updated_at": %b}, {"id": 4}]' % ((nested,) * 3)
-        loader.land(body)
+    for depth in (*range(900, 1010, 6), 10_000):
+        loader.land(nested(depth))
         counts = loader.counts()
         assert counts["seen"] == 4, depth
         assert counts.get("rejected", 0) == len(loader.rejects())
@@ -272,6 +299,8 @@ def test_duplicates_in_a_file(loader):
     )
     assert loader.counts() == {"seen": 4, "inserted": 2, "duplicate": 2}
     assert loader.rows("id, raw ->> 'v'") == {"1": "newest", "2": None}
+    loader.land([record(3, v="dated"), {"id": 3}, {"id": 4, "v": "first"}, {"id": 4, "v": "last"}])
+    assert loader.rows("id, raw ->> 'v'") == {"1": "newest", "2": None, "3": "dated", "4": "last"}
 
 
 TIMES = {
@@ -282,7 +311,7 @@ TIMES = {
     '"2026-11-01"': "2026-10-31T21:00:00+00:00",
     '"2026-11-01 07:42:00.5+00"': "2026-11-01T07:42:00.500000+00:00",
     "1793518920": "2026-11-01T07:42:00+00:00", "1793518920123": "2026-11-01T07:42:00.123000+00:00",
-    '"1793518920"': "2026-11-01T07:42:00+00:00",
+    '"1793518920"': "2026-11-01T07:42:00+00:00", '"1793518920.5"': "2026-11-01T07:42:00.500000+00:00",
     '"2026-02-31T00:00:00"': None, '"yesterday"': None, "{}": None, "true": None, '""': None, "-5": None, "1e300": None,
     '"2026-11-01T07:42:00+99:99"': None, '"9999-99-99"': None, '"\\ud800"': None,
 }  # fmt: skip
@@ -304,6 +333,9 @@ def test_times_in_keys():
         when = key_time(f"{name}.json")
         assert when, name
         assert when.timestamp() == 1793518920, name
+    assert key_time("2026-11-01T07-42-00-123Z.json") == datetime.fromisoformat(
+        "2026-11-01T07:42:00.123+00:00"
+    )
     for name in ("2026-11-01T07", "20261101T07Z"):
         assert key_time(f"{name}.json") == datetime.fromisoformat("2026-11-01T07:00+00:00")
     assert key_time("2026-11-01-7.json") is None, "not midnight"
@@ -366,6 +398,12 @@ def test_memory_is_bounded(database, bucket, tmp_path):
         assert int(done.stdout) < 2.5 * size + 100e6, (
             f"{int(done.stdout) / 1e6:.0f} MB for {size / 1e6:.0f} MB"
         )
+
+
+@pytest.mark.parametrize("name", ["exported_at", "generated_at", "timestamp"])
+def test_names_of_the_export_time(name):
+    exported_at = parse(bytearray(envelope([], **{name: hour(3)}))).exported_at
+    assert exported_at == datetime.fromisoformat("2026-11-01T03:00+00:00")
 
 
 def test_parse_leaves_the_bytes_alone():
