@@ -1,5 +1,6 @@
 {{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 {%- set baseline_fills = var('economy')['baseline_fills'] %}
+{%- set max_km_per_day = var('economy')['max_km_per_day'] %}
 {%- set rules = [
     'duplicate_submission', 'odometer_rollback', 'implausible_distance', 'litres_over_usual_maximum',
     'price_out_of_band', 'litres_amount_swapped', 'fuel_type_unusual', 'refill_too_soon',
@@ -244,8 +245,9 @@ findings as (
         where
             implausible_distance
             and (
-                exclusion_reason = 'distance_implausible'
-                or (not is_duplicate and km_per_day > implausible_distance_threshold)
+                (not is_duplicate and km_per_day > implausible_distance_threshold)
+                -- Not for its distance, which is the threshold's to judge.
+                or (exclusion_reason = 'distance_implausible' and km_per_day <= {{ max_km_per_day }})
             )
 
         union all
