@@ -57,7 +57,7 @@ def surely_fresh(conn: psycopg.Connection[Any]) -> bool:
     for source, table in sources():
         promise = {**table, **table.get("config", {})}
         if warn := (promise.get("freshness") or {}).get("warn_after"):
-            query = sql.SQL("select coalesce(max({}) > now() - {}::interval, false) from {} where {}").format(
+            query = sql.SQL("select max({}) > now() - {}::interval from {} where {}").format(
                 sql.SQL(promise["loaded_at_field"]),
                 f"{warn['count']} {warn['period']}",
                 sql.Identifier(source["schema"], table["name"]),

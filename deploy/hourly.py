@@ -60,8 +60,7 @@ class Outcome:
     def fail(self, code: int, problem: str = "") -> None:
         """Keep the first failing exit code; every problem is told."""
         self.exit_code = self.exit_code or code
-        if self.exit_code:
-            self.status = "failed"
+        self.status = "failed"
         if problem:
             self.problems.append(problem)
 

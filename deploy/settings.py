@@ -33,10 +33,12 @@ def read_settings() -> None:
         file = dotenv_values(ROOT / ".env")
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{ROOT / '.env'} cannot be read: {error}") from None
-    if "PGHOST" in os.environ:
+    # As for the loader, an empty variable says nothing.
+    if os.environ.get("PGHOST"):
         file.pop("DATABASE_URL", None)
     for name, value in file.items():
-        os.environ.setdefault(name, value or "")
+        if value and not os.environ.get(name):
+            os.environ[name] = value
     url = os.environ.pop("DATABASE_URL", "")
     try:
         options = pq.Conninfo.parse(url.encode())

@@ -17,12 +17,14 @@ import yaml
 from dbt_common.exceptions import DbtDatabaseError
 from psycopg import sql
 
-from deploy.fingerprint import catalogue_digest
-from deploy.hourly import DbtStopped, explain
+from deploy import fingerprint
+from deploy.fingerprint import catalogue_digest, inputs_digest, last_build, project_digest, surely_fresh
+from deploy.hourly import DbtStopped, explain, one_line
 from deploy.seeds import unreadable
+from loader.landing import LOCK
 from loader.settings import Settings
-from tests.conftest import ROOT, fresh_database
-from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
+from tests.conftest import PROJECT_PARTS, ROOT, fresh_database
+from tests.deploy.conftest import SNAPSHOT, Job, copy_source, read_only, record, snapshot
 
 DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
 
@@ -144,6 +146,65 @@ def test_what_was_replaced_by_hand_is_noticed(job: Job, by_hand: str) -> None:
         conn.rollback()
 
 
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ("insert into tracksolid.devices (imei, vehicle_number) values ('36', 'KCA 541Q')", True),
+        ("update tracksolid.devices set updated_at = now()", False),
+        ("alter table tracksolid.devices rename vehicle_number to what", True),
+        ("update fuel.records_raw set load_id = load_id + 1", True),
+        # Tomorrow.
+        (
+            "create function reporting.now() returns timestamptz return pg_catalog.now() + interval '1 day';"
+            "set search_path = reporting, pg_catalog, public",
+            True,
+        ),
+    ],
+)
+def test_what_is_new_for_a_build(job: Job, change: str, seen: bool) -> None:
+    with job.database.connect() as conn:
+        before = inputs_digest(conn, [])
+        assert before
+        assert inputs_digest(conn, ["fuel_reader"]) != before
+        conn.execute(change)  # type: ignore[arg-type]
+        assert (inputs_digest(conn, []) != before) is seen
+        conn.rollback()
+
+
+def test_every_file_of_the_project_is_new_for_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_source(tmp_path / "project")
+    monkeypatch.setattr(fingerprint, "ROOT", project)
+    seen = {project_digest()}
+    for name in (*PROJECT_PARTS, "requirements.lock"):
+        path = project / name
+        file = next(each for each in path.rglob("*.*") if each.is_file()) if path.is_dir() else path
+        file.write_bytes(file.read_bytes() + b"\n")
+        assert project_digest() not in seen, file
+        seen.add(project_digest())
+    (project / "loader" / "cli.py").unlink()
+    assert project_digest() in seen
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        "update fuel.builds set status = 'failed'",
+        "insert into fuel.builds select (jsonb_populate_record(b, jsonb_build_object('invocation_id', 'x',"
+        " 'started_at', clock_timestamp(), 'fingerprint', null))).* from fuel.builds as b limit 1",
+        "alter table fuel.builds rename fingerprint to what",
+        "alter table fuel.builds rename to what",
+    ],
+)
+def test_a_build_that_is_not_the_jobs_own_last_one_proves_nothing(job: Job, by_hand: str) -> None:
+    with job.database.connect() as conn:
+        assert last_build(conn)
+        conn.execute(by_hand)  # type: ignore[arg-type]
+        assert last_build(conn) is None
+        conn.rollback()
+
+
 def test_an_edited_csv_is_built(job: Job) -> None:
     aliases = job.source / "seeds" / "department_aliases.csv"
     aliases.parent.chmod(0o755)
@@ -186,17 +247,30 @@ def test_a_project_file_that_cannot_be_read_is_one_line(job: Job) -> None:
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_stopped_says_so_in_its_one_line(job: Job, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "table", "build"),
+    [
+        (signal.SIGTERM, "fuel.records_raw", "not run"),
+        (signal.SIGINT, "fuel.builds", "not run"),
+        (signal.SIGTERM, "fuel.fill_intervals", "stopped"),
+    ],
+)
+def test_a_run_that_is_stopped_says_so_in_its_one_line(
+    job: Job, number: signal.Signals, table: str, build: str
+) -> None:
+    if table == "fuel.records_raw":
+        job.bucket.put(f"{DELTA}.of-no-records.json", b"[]")
     with job.database.connect(autocommit=True) as conn:
-        # The build waits behind this lock, with a query at work.
-        conn.execute("begin; lock table fuel.builds in access exclusive mode")
+        # The loader waits behind this lock, or the job itself, or dbt, with a query at work.
+        conn.execute(f"begin; lock table {table} in access exclusive mode")  # type: ignore[arg-type]
         process = job.start("--force", "--log-format", "json")
-        waiting = "select 1 from pg_locks where not granted and relation = 'fuel.builds'::regclass"
+        waiting = f"select 1 from pg_locks where not granted and relation = '{table}'::regclass"
         while not conn.execute(waiting).fetchall():
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         process.send_signal(number)
+        time.sleep(0.05)
+        process.send_signal(number)  # by an impatient operator; it ends in order all the same
         out, errors = process.communicate(timeout=60)
         # Its sessions are gone while the lock still stands.
         assert conn.execute(waiting).fetchall() == []
@@ -205,9 +279,13 @@ def test_a_run_that_is_stopped_says_so_in_its_one_line(job: Job, number: signal.
     outcome = json.loads(out)
     assert (outcome["status"], outcome["exit_code"]) == ("failed", 128 + number)
     assert outcome["problems"] == [f"stopped by {number.name}"]
+    assert outcome["build"] == build
     assert "Traceback" not in errors
-    code, outcome, _ = job("--force")
-    assert (code, outcome["build"]) == (0, "done")
+    code, outcome, _ = job()
+    assert (code, outcome["objects"]) == (0, table == "fuel.records_raw")
+    assert outcome["build"] == (
+        "done" if build == "stopped" else "skipped: nothing changed since the last one"
+    )
 
 
 def test_a_database_that_is_gone_before_the_build_is_no_setting() -> None:
@@ -215,18 +293,37 @@ def test_a_database_that_is_gone_before_the_build_is_no_setting() -> None:
     assert DbtStopped(ValueError("what else")).exit_code == 2
 
 
-def test_an_old_feed_fails_by_freshness_even_if_nothing_changed(job: Job) -> None:
-    # The loader's ledger as an outage of ten hours leaves it; the bucket is gone, so nobody confirms it.
+def test_an_old_feed_fails_by_freshness_even_if_nothing_changed(job: Job, tmp_path: Path) -> None:
+    """And the job goes on though another load is running; its settings here come from a service file."""
+    env = job.database.env
+    service = tmp_path / "service.conf"
+    service.write_text(
+        f"[fuel]\nhost={env['PGHOST']}\nport={env['PGPORT']}\nuser={env['PGUSER']}\ndbname={env['PGDATABASE']}\n"
+    )
+    served = Job(
+        job.database, job.bucket, job.source, job.state, {"PGSERVICE": "fuel", "PGSERVICEFILE": str(service)}
+    )
+    # The loader's ledger as an outage of ten hours leaves it.
     job.database.query(
         "update fuel.loads set started_at = started_at - interval '10 hours',"
         " finished_at = finished_at - interval '10 hours', checked_at = checked_at - interval '10 hours'"
     )
-    from deploy.fingerprint import surely_fresh
-
-    with job.database.connect() as conn:
-        promised = "freshness" in (job.source / "models/landing/landing.yml").read_text()
-        assert surely_fresh(conn) is not promised
+    with job.database.connect(autocommit=True) as conn:
+        assert not surely_fresh(conn)
+        conn.execute("select pg_advisory_lock(%s)", [LOCK])
+        code, outcome, errors = served()
+    assert (code, outcome["exit_code"], outcome["status"]) == (75, 75, "failed"), f"{outcome} {errors}"
+    assert outcome["build"].startswith("skipped")
+    assert outcome["freshness"] == "error"
+    busy, busy_too, stale = outcome["problems"]
+    assert "exit code 75" in busy
+    assert "exit code 75" in busy_too
+    assert stale.startswith("source loads: freshness error: newest load is 10.0 h old")
+    health = served.raw(module="deploy.health")
+    assert (health.returncode, health.stdout[:26]) == (1, "unhealthy: the reports are"), health.stdout
     job.database.query("update fuel.loads set finished_at = now(), checked_at = null")
+    with job.database.connect() as conn:
+        assert not surely_fresh(conn)
 
 
 def test_an_overlapping_run_ends_quietly(job: Job) -> None:
@@ -242,6 +339,9 @@ def test_text_is_one_line_too(job: Job) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
     assert done.stdout.startswith("hourly done (exit 0): 0 objects in, nothing new;")
+    done = job.raw(RUSTFS_ACCESS_KEY="")
+    assert done.stdout.startswith("hourly failed (exit 2): ")
+    assert "hourly: loader --snapshot ended with exit code 2, see its own lines above\n" in done.stderr
 
 
 def test_database_url_alone(job: Job) -> None:
@@ -298,19 +398,40 @@ def test_database_url_alone(job: Job) -> None:
 def test_what_cannot_work_is_one_line(job: Job, env: dict[str, str], code: int, says: str) -> None:
     got, outcome, errors = job(**env)
     assert got == outcome["exit_code"] == code
-    assert any(says in problem for problem in outcome["problems"]), outcome["problems"]
+    [problem] = outcome["problems"]
+    assert says in problem
     assert outcome["build"] == "not run"
     assert "Traceback" not in errors
     assert "secret" not in errors + json.dumps(outcome)
 
 
-def test_without_any_setting_the_message_says_where_they_are_looked_for() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PGHOST", raising=False)
-        patch.delenv("PGSERVICE", raising=False)
-        code, words = explain(psycopg.OperationalError("connection refused"))
+def test_without_any_setting_the_message_says_where_they_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hint = "neither PGHOST nor DATABASE_URL is set, in the environment or in "
+    monkeypatch.delenv("PGHOST", raising=False)
+    monkeypatch.delenv("PGSERVICE", raising=False)
+    code, words = explain(psycopg.OperationalError("connection refused"))
     assert code == 69
-    assert "neither PGHOST nor DATABASE_URL is set, in the environment or in " in words
+    assert hint in words
+    monkeypatch.setenv("PGSERVICE", "fuel")
+    assert hint not in explain(psycopg.OperationalError("connection refused"))[1]
+
+
+def test_what_the_database_refuses_is_one_line(job: Job) -> None:
+    role = f"nobody_{job.database.name}"
+    job.database.query(f"create role {role} login")
+    try:
+        code, outcome, errors = job(PGUSER=role)
+    finally:
+        job.database.query(f"drop role {role}")
+    assert (code, outcome["problems"]) == (1, ["database refused: permission denied for schema fuel"])
+    assert "Traceback" not in errors
+
+
+def test_what_dbt_says_without_the_trail_of_macros() -> None:
+    said = "Database Error in model x\n  no such column\n  > in macro upsert (macros/x.sql)\n  > called by …"
+    assert one_line(said) == "Database Error in model x no such column"
 
 
 def test_settings_that_are_not_utf8_are_one_line(job: Job) -> None:
@@ -326,12 +447,19 @@ def test_settings_that_are_not_utf8_are_one_line(job: Job) -> None:
     assert "Traceback" not in errors
 
 
-def test_health_of_an_empty_database(job: Job) -> None:
+def test_health(job: Job) -> None:
     with fresh_database(job.database.server) as empty:
-        done = job.raw(module="deploy.health", **empty.env)
-    assert done.returncode == 1
-    assert done.stdout.startswith("unhealthy: ")
-    assert "Traceback" not in done.stderr
+        told = [job.raw(module="deploy.health", **empty.env)]
+        told.append(job.raw(module="deploy.health", DATABASE_URL="postgresql://a:p@ss@h/x"))
+        empty.query("create schema reporting")
+        for lag in ("null", "360", "359"):
+            empty.query(
+                f"create or replace view reporting.v_pipeline_health as select {lag}::int as lag_minutes"
+            )
+            told.append(job.raw(module="deploy.health", **empty.env))
+    assert [done.returncode for done in told] == [1, 1, 1, 1, 0]
+    assert all(done.stdout.startswith("unhealthy: ") for done in told[:-1])
+    assert not any(done.stderr for done in told)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "seeds").glob("*.csv")), ids=lambda file: file.name)
