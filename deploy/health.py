@@ -31,7 +31,8 @@ def main() -> int:
         return 1
     lag = row[0] if row else None
     healthy = lag is not None and lag < LIMIT_MINUTES
-    print(f"{'healthy' if healthy else 'unhealthy'}: the reports are {lag} minutes old")
+    told = "no load has reached the reports yet" if lag is None else f"the reports are {lag} minutes old"
+    print(f"{'healthy' if healthy else 'unhealthy'}: {told}")
     return int(not healthy)
 
 

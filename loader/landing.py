@@ -42,6 +42,7 @@ WRONG_LOGIN = (
     "pg_hba.conf",  # has no entry for it, or one that rejects it
     "is not permitted to log in",
     "permission denied for database",
+    "permission denied to set role",
     "invalid ",  # a parameter in DATABASE_URL
 )
 COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"

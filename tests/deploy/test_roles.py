@@ -237,6 +237,12 @@ def test_the_login_itself_can_do_nothing(job: Job) -> None:
         assert not refused(conn, "select 1 from fuel.records_raw", "select 1 from reporting.v_fuel_fills")
 
 
+def test_a_login_that_may_not_take_on_the_roles_is_told(job: Job) -> None:
+    code, outcome, _ = job("--as-roles", PGUSER="dashboard_api")
+    assert (code, outcome["build"]) == (2, "not run")
+    assert 'permission denied to set role "fuel_dbt"' in outcome["problems"][0]
+
+
 def test_a_role_that_does_not_reach_the_database_is_told(job: Job, tmp_path: Path) -> None:
     """`options` of a service file win over the job's own, and a pool may drop them."""
     service = tmp_path / "service.conf"
