@@ -98,14 +98,13 @@ select
     incoming.slot,
     case
         when stored.id is null then 'inserted'
-        when stored.raw_digest = incoming.digest then 'updated'
         when
             case
                 when incoming.source_updated_at <> stored.source_updated_at
                     then incoming.source_updated_at < stored.source_updated_at
                 -- The last snapshot, newer than this object, held the stored version of a live row.
                 else
-                    coalesce(%(exported_at)s, '-infinity') < coalesce(stored.exported_at, '-infinity')
+                    coalesce(%(exported_at)s::timestamptz, '-infinity') < stored.exported_at
                     or (%(outdated)s and stored.absent_since is null)
             end
             then case when stored.absent_since is null or %(outdated)s then 'stale' else 'back' end

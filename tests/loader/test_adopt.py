@@ -132,6 +132,21 @@ def test_a_second_old_table_is_not_overwritten(loader, old):
     assert catalogue(loader) == before
 
 
+def test_what_was_landed_before_the_adoption_is_newer(loader, old):
+    """Unless the record itself says otherwise."""
+    landed = [
+        {"id": 60, "v": "landed"},
+        record(1, updated_at="2026-10-01T00:00:00Z", v="older"),
+        record(2, at=9, v="newer"),
+    ]
+    loader.snapshot(landed)
+    log = loader("--adopt", "--apply").log
+    assert "63 rows" in log
+    assert loader.counts() == {"seen": 63, "inserted": 59, "updated": 1, "stale": 2, "rejected": 1}
+    found = loader.rows("id, raw ->> 'v'")
+    assert [found[id] for id in ("60", "1", "2")] == ["landed", None, "newer"]
+
+
 def test_no_record_comes_in_behind_the_adoptions_back(loader, old, monkeypatch):
     records = adopt._records
 

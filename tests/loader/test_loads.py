@@ -480,29 +480,32 @@ def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
 
 def test_a_late_delta_tells_nothing_new_of_what_a_later_snapshot_held(loader):
     """Without `updated_at`, and with a snapshot that repeated the stored version, so wrote nothing."""
-    loader.delta("2026-11-01T01-00-00Z.json", [{"id": 1, "v": "A"}])
+    loader.delta("2026-11-01T01-00-00Z.json", [{"id": 1, "v": "A"}, {"id": 2, "v": "A"}])
     loader.changes()
     loader.snapshot(envelope([{"id": 1, "v": "A"}], at=3))
-    loader.delta("2026-11-01T02-00-00Z.json", [{"id": 1, "v": "B"}])
+    loader.delta("2026-11-01T02-00-00Z.json", [{"id": 1, "v": "B"}, {"id": 2, "v": "B"}])
     loader.changes()
-    assert loader.counts() == {"seen": 1, "stale": 1}
-    assert loader.rows() == {"1": {"id": 1, "v": "A"}}
-    loader.delta("2026-11-01T04-00-00Z.json", [{"id": 1, "v": "C"}])
+    assert loader.counts() == {"seen": 2, "stale": 1, "updated": 1}
+    assert loader.rows("id, raw ->> 'v', absent_since is null") == {"1": ("A", True), "2": ("B", False)}
+    loader.delta("2026-11-01T04-00-00Z.json", [{"id": 1, "v": "C"}, {"id": 2, "v": "C"}])
     loader.changes()
-    assert loader.rows() == {"1": {"id": 1, "v": "C"}}
+    assert loader.rows("id, raw ->> 'v', absent_since is null") == {"1": ("C", True), "2": ("C", True)}
 
 
 def test_an_absent_id_comes_back_in_an_older_version(loader):
     """The source was restored from a backup: the newest version stays, and is there again."""
     loader.snapshot(envelope([record(1), record(2, at=5)], at=5))
     loader.snapshot(envelope([record(1)], at=6))
-    assert loader.live() == {"1"}
+    loader.delta("2026-11-01T05-30-00Z.json", [record(2, at=4)])
+    loader.changes()
+    assert loader.counts() == {"seen": 1, "stale": 1}
+    assert loader.live() == {"1"}, "what was exported before says nothing of it"
     loader.bucket.put(LATEST, envelope([record(1), record(2, at=4)], at=7))
     assert "1 updated, 1 unchanged" in loader("--snapshot").log
     loader.snapshot()
     assert loader.counts() == {"seen": 2, "unchanged": 1, "updated": 1}
     assert loader.live() == {"1", "2"}
-    assert loader.rows("id, raw ->> 'updated_at', load_id")["2"] == (hour(5), 3)
+    assert loader.rows("id, raw ->> 'updated_at', load_id")["2"] == (hour(5), 4)
     loader.snapshot(envelope([record(1), record(2, at=4)], at=8))
     assert loader.counts() == {"seen": 2, "unchanged": 1, "stale": 1}
 
