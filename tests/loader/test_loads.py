@@ -483,13 +483,18 @@ def test_a_late_delta_tells_nothing_new_of_what_a_later_snapshot_held(loader):
     loader.delta("2026-11-01T01-00-00Z.json", [{"id": 1, "v": "A"}, {"id": 2, "v": "A"}])
     loader.changes()
     loader.snapshot(envelope([{"id": 1, "v": "A"}], at=3))
+    loader.snapshot(envelope([{"id": 1, "v": "A"}], at=4))
     loader.delta("2026-11-01T02-00-00Z.json", [{"id": 1, "v": "B"}, {"id": 2, "v": "B"}])
     loader.changes()
     assert loader.counts() == {"seen": 2, "stale": 1, "updated": 1}
-    assert loader.rows("id, raw ->> 'v', absent_since is null") == {"1": ("A", True), "2": ("B", False)}
-    loader.delta("2026-11-01T04-00-00Z.json", [{"id": 1, "v": "C"}, {"id": 2, "v": "C"}])
+    hours = "id, raw ->> 'v', extract(hour from absent_since at time zone 'UTC')::int"
+    assert loader.rows(hours) == {"1": ("A", None), "2": ("B", 3)}
+    loader.delta("2026-11-01T02-30-00Z.json", [{"id": 2, "v": "B"}])
     loader.changes()
-    assert loader.rows("id, raw ->> 'v', absent_since is null") == {"1": ("C", True), "2": ("C", True)}
+    assert loader.counts() == {"seen": 1, "unchanged": 1}
+    loader.delta("2026-11-01T05-00-00Z.json", [{"id": 1, "v": "C"}, {"id": 2, "v": "C"}])
+    loader.changes()
+    assert loader.rows(hours) == {"1": ("C", None), "2": ("C", None)}
 
 
 def test_an_absent_id_comes_back_in_an_older_version(loader):
