@@ -227,12 +227,13 @@ def test_late_and_overwritten_deltas_are_applied(loader):
     loader.changes()
     assert loader.counts() == {"seen": 2, "inserted": 1, "updated": 1}
     assert loader.rows("id, raw ->> 'v'")["3"] == "re-uploaded"
-    watermark = loader.database.query(
-        "select watermark, object_key from fuel.ingest_state where feed = 'changes'"
+    state = loader.database.query(
+        "select watermark, object_key, load_id = (select max(load_id) from fuel.loads), updated_at > started_at"
+        " from fuel.ingest_state inner join fuel.loads using (object_key, load_id) where feed = 'changes'"
     )
-    assert [(w.isoformat(), key.rpartition("/")[2]) for w, key in watermark] == [
-        ("2026-11-20T00:00:00+00:00", "2025-01-01T00-00-00Z.json")
-    ]
+    assert [(watermark.isoformat(), key.rpartition("/")[2], *rest) for watermark, key, *rest in state] == [
+        ("2026-11-20T00:00:00+00:00", "2025-01-01T00-00-00Z.json", True, True)
+    ], "the newest time, and the load that came last"
 
 
 def test_an_object_put_back_to_an_earlier_state_is_applied_again(loader):

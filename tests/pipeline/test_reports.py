@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import random
+import string
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from tests.pipeline.landing import create_landing, land
 
 PHONES = ("0712345678", "+254 722 345 679", "254-733-345-680", "0744 345681")
 MESSAGE = "habari boss nimejaza"
+# More than an index entry holds (a third of 8 kB), and letters that do not compress.
+A_WHOLE_PAGE = "".join(random.Random(1).choices(string.ascii_lowercase, k=20_000))
 DEPARTMENTS = "alias,department\nsales,Sales\nlogistics,Logistics\nlogistcs,Logistics\n"
 
 
@@ -52,7 +56,11 @@ def messy_feed() -> list[dict[str, Any]]:
     records += [
         {"id": 2001, "car": "KCA 101Q", "litres": "0", "amount": "free", "datetime": "2126-01-01T08:00:00Z"},
         {"id": 2002, "litres": "many", "amount": "100", "odometer": "3,000,000 km"},
-    ]
+        {
+            "id": 2003, "car": "KCA 101Q", "department": A_WHOLE_PAGE, "fuel_type": A_WHOLE_PAGE[::-1],
+            "litres": "20", "amount": "3600", "datetime": "2026-02-02T08:00:00Z",
+        },
+    ]  # fmt: skip
     return records
 
 
@@ -132,6 +140,12 @@ def test_typed_quality_warns_and_keeps_the_rows(built: Built) -> None:
     assert kept["unreadable_time"] == ["2001", "2002"]
     assert "2002" in kept["implausible_odometer"]
     assert built.db.query("select warned, status from fuel.builds") == [(5, "success")]
+
+
+def test_spellings_longer_than_an_index_holds_are_cut(built: Built) -> None:
+    assert built.db.query("select department_raw, fuel_type_raw from fuel.records where id = '2003'") == [
+        (A_WHOLE_PAGE[:200], A_WHOLE_PAGE[::-1][:200])
+    ]
 
 
 def test_no_message_or_phone_number_in_reporting(built: Built) -> None:
