@@ -211,6 +211,12 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
     on_columns = "select attname from pg_attribute where attrelid = 'app.v'::regclass and attacl is not null"
     assert small.query(on_columns) == [("a",)]
 
+    # The same type, sorted otherwise.
+    collated = """select a, b::varchar(9) collate "C" as b from app.source_rows"""
+    assert small.run(collated, {"a": "integer", "b": "varchar(9)"}) == ""
+    collation = "select attcollation::regcollation::text from pg_attribute where attrelid = 'app.v'::regclass"
+    assert small.query(f"{collation} and attname = 'b'") == [('"C"',)]
+
     # A view that uses the column: refused, named, nothing changed.
     before = small.state()
     said = small.run("select b::varchar(9) as b from app.source_rows", {"b": "varchar(9)"})
