@@ -328,6 +328,14 @@ def test_snapshot_spares_what_was_exported_after_it(loader):
     assert loader.live() == {"1", "2", "3"}, "an old one, put back by mistake, says nothing about absence"
 
 
+def test_a_snapshot_that_states_no_time_outdates_nothing(loader):
+    """When it came into the bucket says nothing of when it was exported."""
+    loader.snapshot([record(1)])
+    loader.delta("2026-11-01T05-00-00Z.json", [record(2, at=5)])
+    loader.changes()
+    assert loader.live() == {"1", "2"}
+
+
 def test_a_record_that_is_refused_is_not_absent(loader):
     loader.snapshot(envelope([record(1), record(2)], at=1))
     loader.snapshot(envelope([record(1), record(2, n=0)], at=2).replace(b'"n": 0', b'"n": 1e400000'))
