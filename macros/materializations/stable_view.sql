@@ -174,7 +174,7 @@ begin
         ), '; ') as statements
         from views
         inner join privileges on views.oid = privileges.oid
-        inner join lateral aclexplode(privileges.acl) as acl on acl.grantee <> views.relowner
+        cross join lateral aclexplode(privileges.acl) as acl
         group by views.oid
     ),
 

@@ -23,6 +23,10 @@ COLUMN_TYPES = """
 select attname, format_type(atttypid, atttypmod) from pg_attribute
 where attrelid = %s::regclass and attnum > 0 order by attname
 """
+INDEXES = """
+select regexp_replace(indexdef, '^.* USING ', '') from pg_indexes
+where format('%%s.%%s', schemaname, tablename) = %s order by 1
+"""
 WAITING = """
 select count(*) from pg_locks
 where not granted and database = (select oid from pg_database where datname = current_database())
@@ -84,7 +88,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     assert changed() == {str(i) for i in range(50, 60)}
     assert column("department", "55") == "Acounts"
 
-    # The code: another field map, another normaliser, a new column. Every row, in place.
+    # The code: another field map, another normaliser, a new column, an index. Every row, in place.
     house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
     house.edit("models/fuel/records.sql", "'odometer_number', 8, 1", "'(odometer_number + 0.5)', 8, 1")
     house.edit(
@@ -92,6 +96,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         "    '{{ fingerprint }}'::text",
         "    upper(plates.car) as shouted, priced.litres / 3 as third,\n    '{{ fingerprint }}'::text",
     )
+    house.edit("models/fuel/records.sql", "indexes=[", "indexes=[{'columns': ['third', 'shouted']},")
     house.add_column(
         "models/fuel/records.yml",
         "      - {name: shouted, data_type: text, description: The car in capitals.}\n"
@@ -119,7 +124,9 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         scratch = from_nothing(house, empty, tmp_path / "scratch")
         for table in DERIVED:
             assert house.rows(table) == scratch.rows(table), table
-            assert house.query(COLUMN_TYPES, (table,)) == scratch.query(COLUMN_TYPES, (table,)), table
+            for query in (COLUMN_TYPES, INDEXES):
+                assert house.query(query, (table,)) == scratch.query(query, (table,)), table
+        assert ("btree (third, shouted)",) in house.query(INDEXES, ("fuel.records",))
 
 
 def test_of_two_builds_at_once_the_one_that_read_less_does_not_write_last(
