@@ -30,4 +30,5 @@ def envelope(records: list[Any], *, at: int | None = None, **metadata: Any) -> b
     """An export of these records, `at` hours after the beginning if it says so itself."""
     if at is not None:
         metadata["exported_at"] = hour(at)
-    return json.dumps({"metadata": metadata, "records": records}).encode()
+    # As n8n writes it: letters as they are, not as escapes.
+    return json.dumps({"metadata": metadata, "records": records}, ensure_ascii=False).encode()

@@ -44,7 +44,7 @@ def test_the_databases_own_settings_do_not_matter(make_loader, server):
     loader.database.query("drop schema fuel cascade")
     with loader.database.connect(autocommit=True) as conn:
         for name, value in SETTINGS.items():
-            if conn.execute("select from pg_settings where name = %s", [name.lower()]).rowcount:
+            if conn.execute("select from pg_settings where lower(name) = %s", [name]).rowcount:
                 change = sql.SQL("alter database {} set {} = {}")
                 conn.execute(change.format(*map(sql.Identifier, (loader.database.name, name)), value))
         load()
