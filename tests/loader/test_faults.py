@@ -84,6 +84,23 @@ def test_killed_anywhere_and_run_again_it_ends_as_if_run_once(loader):
         process.stdin.close()
 
 
+def test_killed_amid_a_long_statement_it_leaves_no_lock_behind(loader):
+    """PostgreSQL would else see that nobody waits any more when the statement is through."""
+    work = "lambda conn: (print('at work', flush=True), conn.execute('select pg_sleep(600)'))"
+    code = (
+        "from loader.landing import Landing; from loader.settings import read_settings\n"
+        f"with Landing(read_settings(), writing=True) as zone: zone.run({work})"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "at work\n"
+        loader.changes(code=75)
+        process.kill()
+    deadline = time.monotonic() + 60
+    while loader("--changes", "--apply", code=None).code == 75:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("passed", [500, 3_000, 30_000, 100_000])
 def test_connection_cut_in_the_middle_of_a_load(loader, monkeypatch, passed):
     loader.bucket.put(LATEST, envelope([record(n) for n in range(1000)]))
