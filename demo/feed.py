@@ -80,6 +80,7 @@ class Fill:
     updated_at: datetime
     deleted_at: datetime | None = None
     planted: str | None = None
+    evidence: bool = False  # an anomaly shows in it: the planted fill, or the one that it repeats
 
 
 @dataclass(frozen=True)
@@ -292,9 +293,10 @@ def _plant(rng: random.Random, fills: list[Fill], fleet: Sequence[Vehicle]) -> l
     def plant(label: str, change: Callable[[Fill], dict[str, Any]], *, copy: bool = False) -> None:
         nonlocal free_id
         for _, fill in zip(range(each), chosen, strict=False):
-            planted = replace(fill, **change(fill), planted=label)
+            planted = replace(fill, **change(fill), planted=label, evidence=True)
             if copy:
                 planted, free_id = replace(planted, id=free_id), free_id + 1
+                by_id[fill.id] = replace(fill, evidence=True)
             by_id[planted.id] = planted
 
     def later(fill: Fill, minutes: int) -> dict[str, Any]:
@@ -451,17 +453,17 @@ FILLED_AT: list[Callable[[datetime], Any]] = [
 
 
 def _write(rng: random.Random, fill: Fill) -> tuple[dict[str, Any], Truth]:
-    """One version of a record as exported, and the truth about it."""
+    """One version of a record as exported, and the truth about it. Evidence is never typed unreadably."""
     vehicle = fill.vehicle
     department: str | None = rng.choice(UNMAPPED_DEPARTMENTS) if rng.random() < 0.02 else vehicle.department
     department_raw: str | None = rng.choice(DEPARTMENTS[department or ""])
     if rng.random() < 0.01:
         department, department_raw = None, rng.choice([None, "", "  "])
-    fuel_type: str | None = None if rng.random() < 0.01 else fill.fuel_type
+    fuel_type: str | None = None if rng.random() < 0.01 and not fill.evidence else fill.fuel_type
     fuel_type_raw = rng.choice(FUEL_TYPES[fuel_type])
     plate: str | None = vehicle.plate
     car: str | None = _car(rng, vehicle.plate)
-    if rng.random() < 0.005:
+    if rng.random() < 0.005 and not fill.evidence:
         plate, car = None, rng.choice([None, "", "-"])
     litres = _number(rng, fill.litres, LITRES)
     message = (
@@ -525,7 +527,7 @@ def _export(rng: random.Random, feed: Feed, fills: list[Fill], until: datetime) 
     taken_at = until - timedelta(hours=DELTA_HOURS)
     snapshot: list[str] = []
     hours: list[list[str]] = [[] for _ in range(DELTA_HOURS)]
-    settled = [fill for fill in fills if fill.created_at <= taken_at and not fill.planted]
+    settled = [fill for fill in fills if fill.created_at <= taken_at and not fill.evidence]
     newest: dict[str, str] = {}
 
     def put(fill: Fill, into: list[str], *, stale: bool = False) -> None:

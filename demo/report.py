@@ -71,7 +71,8 @@ def print_report(conn: Any) -> None:
     heading(f"To look into: {sum(row[1] for row in findings):,} findings, the biggest of each kind")
     for rule, count, kes_at_risk, explanation in findings:
         title = f"{rule.replace('_', ' ')} ({count})"
-        print(f"  {title:<48}{cell(kes_at_risk):>20} KES at risk")
+        at_risk = "" if kes_at_risk is None else f"{kes_at_risk:>20,} KES at risk"
+        print(f"  {title:<48}{at_risk}".rstrip())
         print(textwrap.fill(explanation, WIDTH, initial_indent="      ", subsequent_indent="      "))
 
     heading("Spellings waiting for a line in seeds/*_aliases.csv")
