@@ -112,6 +112,9 @@ class Bucket:
     def put(self, key: str, body: bytes) -> None:
         self.server.client().put_object(Bucket=self.name, Key=key, Body=body)
 
+    def delete(self, key: str) -> None:
+        self.server.client().delete_object(Bucket=self.name, Key=key)
+
 
 @pytest.fixture
 def bucket(s3_server: servers.S3) -> Iterator[Bucket]:

@@ -72,18 +72,15 @@
         {%- endfor %}
     from (
         values
-        {#- A row of nulls gives the columns their type when the file has no line but its header. #}
-        (null::integer {%- for _ in csv.column_names %}, null::text {%- endfor %})
-        {%- for row in csv.rows %},
+        {%- for row in csv.rows %}
         ({{ loop.index + 1 }}
         {%- for cell in row -%}
             {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
             {%- set text = '' if cell is none else cell | string | trim -%}
             , {{ "'" ~ text | replace("'", "''") ~ "'" if text else 'null' }}
-        {%- endfor -%})
+        {%- endfor -%}){{ ',' if not loop.last }}
         {%- endfor %}
     ) as csv_lines (line {%- for name in csv.column_names %}, {{ adapter.quote(name) }} {%- endfor %})
-    where line is not null
 {%- endmacro -%}
 
 

@@ -114,7 +114,7 @@ def test_a_refused_object_is_told_and_stops_nothing(job: Job) -> None:
     code, outcome, _ = job()
     assert code == 1
     assert outcome["build"].startswith("skipped")
-    (job.bucket.server.root / job.bucket.name / "fuel_records/changes/2026-11-21T02-00-00Z.json").unlink()
+    job.bucket.delete("fuel_records/changes/2026-11-21T02-00-00Z.json")
 
 
 def test_what_else_a_build_depends_on(job: Job) -> None:
