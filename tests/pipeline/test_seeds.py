@@ -262,8 +262,12 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
 
     # A column that only a report of ours reads stays until the build has made that report anew.
     database.query(
-        "create schema reporting; create view reporting.v_fuel_fills as select a from fuel.demo_seed"
+        "create schema reporting; create view reporting.v_fuel_fills as select a from fuel.demo_seed;"
+        "create view public.also as select a from fuel.demo_seed"
     )
+    output = seeds.load("name\nx\n", check=False, column_types={"name": "text"})
+    assert "column 'a' is no longer in the file, but also, reporting.v_fuel_fills reads it" in output
+    database.query("drop view public.also")
     seeds.load("name\nx\n", column_types={"name": "text"})
     assert database.query("select name, a from fuel.demo_seed") == [("x", 1)]
     database.query("drop schema reporting cascade")
