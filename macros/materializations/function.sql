@@ -77,7 +77,7 @@
             (
                 select string_agg(distinct regexp_replace(pg_describe_object(classid, objid, objsubid), '^rule _RETURN on ', ''), ', ')
                 from pg_catalog.pg_depend
-                where refclassid = 'pg_catalog.pg_proc'::regclass and refobjid = present.oid and deptype <> 'i'
+                where refclassid = 'pg_catalog.pg_proc'::regclass and refobjid = present.oid
             ) as dependents
         from present
     {%- endset -%}

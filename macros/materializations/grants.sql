@@ -2,7 +2,7 @@
 {% macro postgres__get_grant_sql(relation, privilege, grantees) -%}
     {%- set quoted_grantees = [] -%}
     {%- for grantee in grantees -%}
-        {%- do quoted_grantees.append(grantee if grantee | lower == 'public' else adapter.quote(grantee)) -%}
+        {%- do quoted_grantees.append(adapter.quote(grantee)) -%}
     {%- endfor -%}
     grant {{ privilege }} on {{ relation.render() }} to {{ quoted_grantees | join(', ') }}
 {%- endmacro %}

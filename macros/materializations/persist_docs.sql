@@ -20,7 +20,7 @@
                 coalesce(pg_catalog.col_description(class.oid, attribute.attnum), '') as description
             from pg_catalog.pg_class as class
             inner join pg_catalog.pg_attribute as attribute on class.oid = attribute.attrelid and attribute.attnum > 0
-            where class.oid = '{{ relation }}'::regclass and not attribute.attisdropped
+            where class.oid = '{{ relation }}'::regclass
             union all
             select '', coalesce(pg_catalog.obj_description('{{ relation }}'::regclass, 'pg_class'), '')
         {%- endset -%}

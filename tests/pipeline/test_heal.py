@@ -96,8 +96,10 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     assert changed() == {str(i) for i in range(50, 60)}
     assert column("department", "55") == "Acounts"
 
-    # The code: another field map, another normaliser, a new column, an index. Every row, in place.
+    # The field map, then the code: another normaliser, a new column, an index. Every row, in place.
     house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
+    assert changed() == everything
+    assert column("litres", "5") == 7
     house.edit("models/fuel/records.sql", "'odometer_number', 8, 1", "'(odometer_number + 0.5)', 8, 1")
     house.edit(
         "models/fuel/records.sql",
@@ -122,7 +124,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
         assert not building.done()
         reader.rollback()
     assert building.result() == everything
-    assert (column("litres", "5"), column("shouted", "5")) == (7, "KCA 542Q")
+    assert column("shouted", "5") == "KCA 542Q"
     assert column("third", "5") == Decimal("2.333")
     assert column("odometer_km", "5") == Decimal("1005.5")
 

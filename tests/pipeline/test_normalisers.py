@@ -414,6 +414,7 @@ def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
         database.query(
             "create schema fuel;"
             "create function fuel.norm_plate(p text) returns text language sql as $$ select p $$;"
+            "create function fuel.norm_plate(p text, q text) returns text language sql as $$ select q $$;"
             "create function fuel.parse_number(raw_value text) returns float8 language sql as $$ select 1.0 $$;"
             "create function fuel.alias_key(p text) returns text language sql as $$ select 'old ' || p $$;"
             "create view public.keys as select fuel.alias_key('a') as key;"
@@ -423,7 +424,7 @@ def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
         assert (
             "fuel.alias_key(p text) returns text is to become (raw_value text) returns text" in refused.stdout
         )
-        assert "view keys" in refused.stdout
+        assert "these depend on it: view keys. Nothing was changed." in refused.stdout
         assert "alter function fuel.alias_key(text) rename to alias_key_legacy" in refused.stdout
         assert database.query("select fuel.norm_plate('kca 542q'), fuel.parse_number('5k')") == [
             ("KCA542Q", 5000)
@@ -436,3 +437,22 @@ def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
         dbt(*build)
         assert database.query("select fuel.alias_key('A'), (select key from public.keys)") == [("a", "old a")]
         assert database.query(versions) == before
+
+        # The code alone is not all there is to a function.
+        [(definition,)] = database.query("select pg_get_functiondef('fuel.parse_number(text)'::regprocedure)")
+        database.query(
+            "alter function fuel.norm_plate(text) parallel unsafe; alter function fuel.alias_key(text) volatile;"
+            "drop function fuel.parse_number(text);"
+            + definition.replace("RETURNS numeric", "RETURNS double precision")
+        )
+        dbt(*build)
+        assert database.query(
+            "select proname, prorettype::regtype::text, provolatile, proparallel from pg_proc "
+            "where pronamespace = 'fuel'::regnamespace and pronargs = 1 order by 1"
+        ) == [
+            ("alias_key", "text", "i", "s"),
+            ("alias_key_legacy", "text", "v", "u"),
+            ("norm_plate", "text", "i", "s"),
+            ("parse_number", "numeric", "i", "s"),
+        ]
+        assert database.query("select fuel.norm_plate('a', 'b')") == [("b",)]

@@ -6,6 +6,8 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,10 @@ WRONG_DEPARTMENTS = {
         DEPARTMENTS.replace("department", "department,note", 1),
         "line 1: the header must be alias,department but is alias,department,note",
     ),
+    "many": (
+        DEPARTMENTS + "".join(f"yard {n},\n" for n in range(25)),
+        "line 24: department is empty\n  - and 5 more",
+    ),
     "empty file": ("", "the file is empty"),
     "only a header": ("alias,department\n", "the file has no line below its header"),
     # The one case that dbt's own reader refuses before the checks see it: it counts from 0 below the header.
@@ -93,6 +99,8 @@ WRONG_TYPED = {
     "number": (TYPED_HEADER + 'a,2026-01-01,"1,5",1,true\n', "line 2: limit '1,5' must be a number"),
     "integer": (TYPED_HEADER + "a,2026-01-01,1.5,1.5,true\n", "line 2: days '1.5' must be a whole number"),
     "date": (TYPED_HEADER + "a,01/02/2026,1,,true\n", "line 2: valid_from '01/02/2026' must be a date"),
+    "unfinished number": (TYPED_HEADER + "a,2026-01-01,1.,,true\n", "line 2: limit '1.' must be a number"),
+    "month": (TYPED_HEADER + "a,2026-13-01,1,,true\n", "line 2: valid_from '2026-13-01' must be a date"),
     "impossible date": (TYPED_HEADER + "a,2026-02-31,1,,true\n", 'out of range: "2026-02-31"'),
     "boolean": (TYPED_HEADER + "a,2026-01-01,1,,ja\n", "line 2: on 'ja' must be true or false"),
     "missing": (TYPED_HEADER + "a,2026-01-01,,,true\n", "line 2: limit is empty"),
@@ -191,7 +199,7 @@ def test_only_the_lines_that_differ_are_written(seeds: SeedProject) -> None:
         # around cells.
         seeds.load(
             '\ufeffalias,department\r\nlogistics,Logistics\r\n"o\'yard, east",Logistics \r\n'
-            "sales , Sales\u00a0\r\nSALES,Sales\r\nsales,Sales",
+            "sales , Sales\u00a0\r\nsales,Sales\r\nSALES,Sales",
             **config,
             grants={"select": ["reader"]},
         )
@@ -241,6 +249,14 @@ def test_only_the_lines_that_differ_are_written(seeds: SeedProject) -> None:
         database.query("drop owned by reader; drop role reader")
 
 
+def test_cells_of_every_type(seeds: SeedProject) -> None:
+    seeds.load(TYPED_HEADER + "a,2026-01-31,-1.5,-2,TRUE\nb,2026-12-01, 2 ,,False\n", **TYPED)
+    assert seeds.rows() == [
+        ("a", date(2026, 1, 31), Decimal("-1.50"), -2, True),
+        ("b", date(2026, 12, 1), Decimal("2.00"), None, False),
+    ]
+
+
 def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
     seeds.load("name,a\nx,1\ny,2\n", column_types={"name": "text", "a": "text"})
     database = seeds.database
@@ -268,6 +284,9 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
     output = seeds.load("name\nx\n", check=False, column_types={"name": "text"})
     assert "column 'a' is no longer in the file, but also, reporting.v_fuel_fills reads it" in output
     database.query("drop view public.also")
+    retyped = {"name": "text", "a": "numeric(8, 2)", "b": "date"}
+    output = seeds.load("name,a,b\nx,1,\n", check=False, column_types=retyped)
+    assert "column 'a' should become numeric(8,2), but reporting.v_fuel_fills reads it" in output
     seeds.load("name\nx\n", column_types={"name": "text"})
     assert database.query("select name, a from fuel.demo_seed") == [("x", 1)]
     database.query("drop schema reporting cascade")
