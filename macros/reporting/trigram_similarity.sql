@@ -67,8 +67,7 @@
                     and proname = 'similarity'
                     and has_function_privilege('public', pg_proc.oid, 'execute')
             ) as may_call,
-            (available.trusted and has_database_privilege(current_database(), 'create'))
-            or current_setting('is_superuser')::boolean as may_install
+            available.trusted and has_database_privilege(current_database(), 'create') as may_install
         from pg_catalog.pg_available_extension_versions as available
         left join pg_catalog.pg_extension as installed on installed.extname = available.name
         left join pg_catalog.pg_namespace as installed_in on installed_in.oid = installed.extnamespace

@@ -59,8 +59,8 @@ def messy_feed() -> list[dict[str, Any]]:
             "id": 2003, "car": "KCA 101Q", "department": A_WHOLE_PAGE, "fuel_type": A_WHOLE_PAGE[::-1],
             "litres": "20", "amount": "3600", "datetime": "2026-02-02T08:00:00Z",
         },
-        {"id": 2004, "litres": "many", "department": "Ghosts", "deleted_at": "2026-03-01T00:00:00Z"},
-        {"id": 2005, "litres": "many", "fuel_type": "ghosts"},
+        {"id": 2004, "litres": "many", "deleted_at": "2026-03-01T00:00:00Z"},
+        {"id": 2005, "litres": "many"},
     ]  # fmt: skip
     return records
 
@@ -219,6 +219,7 @@ def test_both_similarities_give_the_same_figure(built: Built) -> None:
         ("field sales", "sales"),
         ("", "sales"),
         ("a", "a"),
+        ("(sales)", "sales"),
         ("über käse", "uber käse"),
         ("head office 2", "head office"),
     ]
@@ -250,7 +251,6 @@ def test_pasting_the_lines_heals_history(built: Built) -> None:
         " from reporting.v_unmapped_values"
     )
     by_spelling = {(field, spelling): rest for field, spelling, *rest in waiting}
-    assert not any("ghosts" in spelling.lower() for _, spelling in by_spelling), "of no live fill"
     amounts = [row[3] for row in waiting]
     assert amounts == sorted(amounts, reverse=True)
     occurrences, amount, suggested, line = by_spelling["department", "Slaes"]
