@@ -26,12 +26,19 @@ def test_devices(database: Database, tmp_path: Path) -> None:
         rows = house.query("select plate, imei, cost_centre, assigned_city from fuel.tracker_devices")
         return {plate: rest for plate, *rest in rows}
 
+    model = "models/fuel/tracker_devices.sql"
     fills = "select id, plate, imei, cost_centre, assigned_city from reporting.v_fuel_fills order by id"
     try:
         # An empty table; every fill is there, once. The role may only read the tracker's table.
         house.land({"1": {"car": "kca 542q"}, "2": {"car": "KCB 111A"}, "3": {"car": None}})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Database, "env", {**database.env, "PGUSER": role})
+            # A column that the contract does not name is refused, not left out.
+            house.edit(model, "    assigned_city\nfrom", "    assigned_city, 1 as one\nfrom")
+            success, said = run("build", "--indirect-selection=cautious", "--select", "+tracker_devices")
+            assert not success
+            assert "enforced contract" in said
+            house.edit(model, "    assigned_city, 1 as one\nfrom", "    assigned_city\nfrom")
             success, said = run("build", "--indirect-selection=cautious", "--select", "+v_fuel_fills")
         assert success, said
         assert [row[:3] for row in house.query(fills)] == [
@@ -83,7 +90,7 @@ def test_devices(database: Database, tmp_path: Path) -> None:
 
         # A limit that the database sets for others' statements does not end one that takes its time.
         house.query(f"alter database {database.name} set statement_timeout = '2s'")
-        model, slow = "models/fuel/tracker_devices.sql", "where (select pg_sleep(3)) is not null and plate"
+        slow = "where (select pg_sleep(3)) is not null and plate"
         house.edit(model, "where plate", slow)
         success, said = run("run", "--select", "tracker_devices")
         assert success, said
@@ -98,6 +105,9 @@ def test_devices(database: Database, tmp_path: Path) -> None:
         )
         assert run("run", "--select", "tracker_devices")[0]
         assert devices()["KCA542Q"] == ["11", "first", None]
+        house.query("alter table tracksolid.devices drop column status")
+        success, said = run("run", "--select", "tracker_devices")
+        assert success, said
 
         # Anything else that is missing stops the build of this table with a message; the reports stay.
         kept = house.query(fills)
