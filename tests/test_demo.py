@@ -9,10 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from datetime import datetime, timezone
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
+from demo.feed import generate
 from tests.conftest import ROOT, copy_project
 
 # One copy for the whole file, in order: interrupted runs first, so that the full one must start clean.
@@ -99,6 +103,21 @@ def test_nothing_survives_the_end(project: Path, number: int, label: str, exit_c
     while alive(started) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert alive(started) == set()
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_what_is_planted_shows_at_any_hour(hour: int) -> None:
+    """What is drawn differs with the hour at which the feed ends."""
+    feed = generate(300, until=datetime(2026, 11, 26, hour, tzinfo=timezone.utc))
+    assert len(set(feed.planted.values())) == 7
+    told = attrgetter("plate", "fuel_type", "litres", "amount_kes", "odometer_km", "filled_at", "deleted_at")
+    times_told = Counter(told(fill) for fill in feed.truth.values())
+    for id_, label in feed.planted.items():
+        fill = feed.truth[id_]
+        assert fill.plate, label
+        assert fill.fuel_type, label
+        assert fill.deleted_at is None, label
+        assert times_told[told(fill)] == (2 if label == "duplicate" else 1), label
 
 
 def test_the_whole_demo(project: Path) -> None:
