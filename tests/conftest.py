@@ -68,11 +68,11 @@ class Database:
 
 
 @contextlib.contextmanager
-def fresh_database(server: servers.Postgres) -> Iterator[Database]:
-    """Create a database, and drop it afterwards with whoever is still connected."""
+def fresh_database(server: servers.Postgres, options: str = "") -> Iterator[Database]:
+    """Create a database, with `options` if any, and drop it afterwards with whoever is still connected."""
     name = f"test_{secrets.token_hex(6)}"
     with server.connect(autocommit=True) as conn:
-        conn.execute(f"create database {name}")  # type: ignore[arg-type]
+        conn.execute(f"create database {name} {options}")  # type: ignore[arg-type]
     try:
         yield Database(server, name)
     finally:

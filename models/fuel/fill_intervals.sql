@@ -33,9 +33,10 @@
     'km': 'case when is_valid then distance_km end',
     'km_litres': 'case when is_valid then litres_of_interval end',
 } %}
-{%- set order_of_fills = 'order by filled_at, odometer_km, id' %}
+{#- Fills at the same time stand in the same order whatever the database's locale. #}
+{%- set order_of_fills = 'order by filled_at, odometer_km, id collate "C"' %}
 {#- The same order, for blocks follow one another in time; rows sorted by block need no new sort. -#}
-{%- set order_by_blocks = 'order by block, filled_at, odometer_km, id' %}
+{%- set order_by_blocks = 'order by block, filled_at, odometer_km, id collate "C"' %}
 {#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
     no lower than that level, nor than what the intervals before showed. From the oldest to the newest: #}
 {%- set full_tank = namespace(level="'infinity'") %}
@@ -240,7 +241,7 @@ supported_readings as (
             end{{ ' +' if not loop.last }}
         {%- endfor %} as support
     from neighbours
-    order by plate, has_reading, filled_at, odometer_km, id
+    order by plate, has_reading, filled_at, odometer_km, id collate "C"
 
 ),
 

@@ -36,7 +36,7 @@ with raw_records as not materialized (
 ),
 
 -- Read again for the distinct spellings: better than a copy of all raw rows on disk. The few rows of some
--- spellings are looked up once.
+-- spellings are looked up once. The landing's index on ids is in the database's own collation.
 stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows else 'not materialized' }} (
 
     select * from raw_records
@@ -46,7 +46,7 @@ stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows els
     union all
     select raw_records.*
     from raw_records
-    inner join {{ this }} as present on raw_records.id = present.id
+    inner join {{ this }} as present on raw_records.id = present.id collate "default"
     where raw_records.load_id <= {{ stale.max_load_id }} and ({{ stale_spellings }})
     {%- endif %}
     {%- endif %}
@@ -177,10 +177,12 @@ priced as (
 
 )
 
+-- Ids and plates are compared byte by byte: the order of fills at the same time is then the same in every database,
+-- and sorting takes a third to a half of the time.
 select
-    priced.id,
+    priced.id collate "C" as id,
     plates.car,
-    plates.plate,
+    plates.plate collate "C" as plate,
     priced.driver,
     departments.department_raw,
     departments.department,

@@ -14,7 +14,7 @@
 with devices as (
 
     select
-        {{ function('norm_plate') }}({{ devices_columns.vehicle_number }}::text) as plate,
+        {{ function('norm_plate') }}({{ devices_columns.vehicle_number }}::text) collate "C" as plate,
         nullif(trim({{ devices_columns.imei }}::text), '') as imei,
         nullif(trim({{ devices_columns.cost_centre }}::text), '') as cost_centre,
         nullif(trim({{ devices_columns.assigned_city }}::text), '') as assigned_city,

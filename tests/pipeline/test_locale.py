@@ -1,0 +1,44 @@
+"""The locale of the database changes nothing: ids and plates are compared byte by byte."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from demo import feed, servers
+from tests.conftest import Database, fresh_database
+from tests.pipeline.warehouse import from_nothing, warehouse
+
+ENGLISH = "template template0 locale_provider icu icu_locale 'en-US'"
+DERIVED = ("fuel.records", "fuel.fill_intervals", "fuel.tracker_devices", "reporting.v_fuel_anomalies")
+COLLATIONS = """
+select distinct attrelid::regclass::text, attname, attcollation::regcollation::text
+from pg_attribute where attrelid::regclass::text = any(%s) and attname in ('id', 'plate') order by 1, 2
+"""
+
+
+def test_a_database_that_sorts_like_a_dictionary_gives_the_same(
+    database: Database, pg15_server: servers.Postgres, tmp_path: Path
+) -> None:
+    house = warehouse(database, tmp_path / "bytes")
+    # By their bytes B1, a-2, a1; in a dictionary a-2, a1, B1.
+    house.land({id_: {} for id_ in ("a1", "B1", "a-2")})
+    sample = feed.generate(300, until=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    items = json.loads(sample.objects[feed.SNAPSHOT_KEY])["records"]
+    fills = {str(item["id"]): item for item in items if isinstance(item, dict) and item.get("id")}
+    house.land({id_: fills[id_] for id_ in fills.keys() & sample.truth.keys() - sample.sanitised})
+    for device in sample.devices:
+        house.device(device.imei, device.vehicle_number, is_active=device.is_active)
+    house.build()
+    with fresh_database(pg15_server, ENGLISH) as english:
+        assert english.query("select 'a1' < 'B1', 'a-2' < 'a1'") == [(True, True)]
+        other = from_nothing(house, english, tmp_path / "english")
+        assert other.query(COLLATIONS, [list(DERIVED)]) == house.query(COLLATIONS, [list(DERIVED)])
+        assert {collation for *_, collation in other.query(COLLATIONS, [list(DERIVED)])} == {'"C"'}
+        for table in DERIVED:
+            here, there = ({json.dumps(row) for row in each.rows(table)} for each in (house, other))
+            assert here, table
+            assert here == there
+    duplicates = "select id, duplicate_of_id from fuel.fill_intervals where id = any(%s) order by id"
+    assert house.query(duplicates, [["a1", "B1", "a-2"]]) == [("B1", None), ("a-2", "B1"), ("a1", "a-2")]
