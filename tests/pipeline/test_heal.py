@@ -96,6 +96,12 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     assert changed() == {str(i) for i in range(50, 60)}
     assert column("department", "55") == "Acounts"
 
+    # What somebody changed by hand, whether it now sorts before the right value or after it.
+    house.query("update fuel.records set department = 'A' where id = '10'")
+    house.query("update fuel.records set department = 'z' where id = '61'")
+    assert changed() == {"10", "61"}
+    assert (column("department", "10"), column("department", "61")) == ("Logistics", "Sales")
+
     # The field map, then the code: another normaliser, a new column, an index. Every row, in place.
     house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
     assert changed() == everything
