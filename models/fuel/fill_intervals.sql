@@ -34,9 +34,10 @@
     'km_litres': 'case when is_valid then litres_of_interval end',
 } %}
 {#- Fills at the same time stand in the same order whatever the database's locale. #}
-{%- set order_of_fills = 'order by filled_at, odometer_km, id collate "C"' %}
+{%- set fill_sort_key = 'filled_at, odometer_km, id collate "C"' %}
+{%- set order_of_fills = 'order by ' ~ fill_sort_key %}
 {#- The same order, for blocks follow one another in time; rows sorted by block need no new sort. -#}
-{%- set order_by_blocks = 'order by block, filled_at, odometer_km, id collate "C"' %}
+{%- set order_by_blocks = 'order by block, ' ~ fill_sort_key %}
 {#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
     no lower than that level, nor than what the intervals before showed. From the oldest to the newest: #}
 {%- set full_tank = namespace(level="'infinity'") %}
@@ -241,7 +242,7 @@ supported_readings as (
             end{{ ' +' if not loop.last }}
         {%- endfor %} as support
     from neighbours
-    order by plate, has_reading, filled_at, odometer_km, id collate "C"
+    order by plate, has_reading, {{ fill_sort_key }}
 
 ),
 
