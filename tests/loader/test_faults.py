@@ -3,6 +3,7 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -240,6 +241,10 @@ def test_second_load_says_who_holds_the_lock(loader):
         other.execute("select pg_advisory_lock(%s)", [landing.LOCK])
         assert loader.database.query(landing.HOLDER, [landing.LOCK]) == []
         loader.snapshot()
+    with loader.database.connect(autocommit=True) as other:  # another lock of this database
+        other.execute("select pg_advisory_lock(%s)", [landing.LOCK + (1 << 32)])
+        assert loader.database.query(landing.HOLDER, [landing.LOCK]) == []
+        loader.snapshot()
     with loader.database.connect(autocommit=True, application_name="fuel-loader 4711@elsewhere") as holder:
         holder.execute("select pg_advisory_lock(%s)", [landing.LOCK])
         loader.bucket.put(LATEST, b"[]")
@@ -247,6 +252,14 @@ def test_second_load_says_who_holds_the_lock(loader):
         assert "another load is running: fuel-loader 4711@elsewhere (database session" in ran.log
         assert "of 5 failed" not in ran.log
         loader("--snapshot")  # a dry run needs no lock
+        with contextlib.closing(loader.database.connect(autocommit=True)) as other:  # who waits holds nothing
+            other.pgconn.send_query(b"select pg_advisory_lock(%d)" % landing.LOCK)
+            while not loader.database.query("select 1 from pg_locks where not granted"):
+                time.sleep(0.01)
+            [(who,)] = loader.database.query(landing.HOLDER, [landing.LOCK])
+            assert who.startswith("fuel-loader 4711@elsewhere")
+            other.cancel_safe()
+            other.pgconn.get_result()
         # Its session ends only a moment after it was closed.
         holder.execute("select pg_advisory_unlock_all()")
     loader("--snapshot", "--apply")
