@@ -27,18 +27,20 @@ anomaly_rules as (
 
 price_caps as (
 
-    -- As instants, worked out once: every fill is compared with all prices of its fuel.
+    -- A fuel's prices in their order, and the instants from which they hold.
     select
         fuel_type,
-        max_price_kes_per_litre,
-        valid_from::timestamp at time zone 'Africa/Nairobi' as valid_from,
-        lead(valid_from::timestamp at time zone 'Africa/Nairobi', 1, 'infinity')
-            over (
-                partition by fuel_type
-                order by valid_from
-            )
-        as valid_until
+        min(valid_from) as first_valid_from,
+        array_agg(
+            valid_from::timestamp at time zone 'Africa/Nairobi'
+            order by valid_from
+        ) as starts,
+        array_agg(
+            max_price_kes_per_litre
+            order by valid_from
+        ) as prices
     from {{ ref('fuel_price_caps') }}
+    group by fuel_type
 
 ),
 
@@ -54,7 +56,7 @@ settings as (
             max(fourth_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_fourth_threshold,
             max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
         {%- endfor %}
-        exists(select 1 from tracker_devices) as has_tracker
+        exists(select 1 from {{ ref('tracker_devices') }}) as has_tracker
     from anomaly_rules
 
 ),
@@ -63,13 +65,14 @@ fills as (
 
     select
         fill_intervals.*,
-        price_caps.max_price_kes_per_litre
+        tracker_devices.plate is not null as is_tracked,
+        price_caps.first_valid_from,
+        -- The price before the first one is null.
+        price_caps.prices[width_bucket(fill_intervals.filled_at, price_caps.starts)]
+        as max_price_kes_per_litre
     from fill_intervals
-    left join price_caps
-        on
-            fill_intervals.fuel_type = price_caps.fuel_type
-            and fill_intervals.filled_at >= price_caps.valid_from
-            and fill_intervals.filled_at < price_caps.valid_until
+    left join tracker_devices on fill_intervals.plate = tracker_devices.plate
+    left join price_caps on fill_intervals.fuel_type = price_caps.fuel_type
     where fill_intervals.exclusion_reason is distinct from 'not_live'
 
 ),
@@ -77,6 +80,8 @@ fills as (
 priced_fills as (
 
     -- Without a regulated price, the fleet's own median of that week and fuel, read through its index.
+    -- Whether it is asked for hangs on week and fuel alone, so PostgreSQL remembers it from fill to fill;
+    -- it would not if the rules' conditions, which need the settings, could be put to this join.
     select
         fills.*,
         settings.*,
@@ -90,7 +95,6 @@ priced_fills as (
             else 'the fleet''s median of that week'
         end as expected_price_source
     from fills
-    cross join settings
     left join lateral (
         select
             percentile_cont(0.5) within group (
@@ -99,13 +103,14 @@ priced_fills as (
             count(*) as samples
         from {{ ref('fill_intervals') }} as same_week
         where
-            fills.max_price_kes_per_litre is null
+            coalesce(fills.filled_week < fills.first_valid_from, true)
             and same_week.fuel_type = fills.fuel_type
             and same_week.filled_week = fills.filled_week
             and same_week.price_per_litre_kes > 0
             and same_week.exclusion_reason is distinct from 'not_live'
             and same_week.exclusion_reason is distinct from 'duplicate'
     ) as fleet on true
+    cross join settings
 
 ),
 
@@ -137,7 +142,8 @@ measured_fills as (
 
 judged_fills as (
 
-    -- Findings that keep a vaguer rule from repeating them.
+    -- Findings that keep a vaguer rule from repeating them. Here and in the rules themselves, what rules out
+    -- most fills at little cost is asked first.
     select
         measured_fills.*,
         coalesce(
@@ -148,9 +154,9 @@ judged_fills as (
             false
         ) as is_unusual_fuel,
         coalesce(
-            litres_over_usual_maximum and not is_duplicate and not is_swapped
-            and litres_samples >= litres_over_usual_maximum_min_samples
-            and litres > most_litres,
+            litres > most_litres
+            and litres_over_usual_maximum and not is_duplicate and not is_swapped
+            and litres_samples >= litres_over_usual_maximum_min_samples,
             false
         ) as is_over_maximum,
         coalesce(
@@ -159,10 +165,10 @@ judged_fills as (
             false
         ) as is_after_over_maximum,
         coalesce(
-            refill_too_soon and not is_duplicate
+            hours_since_previous_fill <= refill_too_soon_threshold
+            and refill_too_soon and not is_duplicate
             and litres_samples >= refill_too_soon_min_samples
             and km_per_litre_samples >= refill_too_soon_min_samples
-            and hours_since_previous_fill <= refill_too_soon_threshold
             and km_since_previous_fill >= 0
             -- One fill that is too large by itself is the other rule's finding.
             and greatest(litres, previous_fill_litres) <= usual_max_litres * refill_too_soon_second_threshold
@@ -180,20 +186,78 @@ judged_fills as (
 
 ),
 
+flagged_fills as (
+
+    select
+        judged_fills.*,
+        duplicate_submission and is_duplicate as has_duplicate_submission,
+        odometer_rollback and exclusion_reason = 'odometer_rollback'
+        and -distance_km > odometer_rollback_threshold
+        as has_odometer_rollback,
+        implausible_distance
+        and (
+            (not is_duplicate and km_per_day > implausible_distance_threshold)
+            -- Not for its distance, which is the threshold's to judge.
+            or (exclusion_reason = 'distance_implausible' and km_per_day <= {{ max_km_per_day }})
+        )
+        as has_implausible_distance,
+        is_over_maximum as has_litres_over_usual_maximum,
+        (
+            price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
+            -- Too many litres make the price too low.
+            or (
+                price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
+                and not is_over_maximum
+            )
+        )
+        and price_out_of_band and price_out_of_band_has_basis
+        and not is_duplicate and not is_swapped and not is_unusual_fuel
+        as has_price_out_of_band,
+        is_swapped and not is_duplicate as has_litres_amount_swapped,
+        is_unusual_fuel as has_fuel_type_unusual,
+        is_too_soon as has_refill_too_soon,
+        judged_km_per_litre < low_km_per_litre
+        and economy_below_baseline and not is_over_maximum and not is_too_soon
+        and not (interval_litres > litres and is_after_over_maximum)
+        and km_per_litre_samples >= economy_below_baseline_min_samples
+        -- A reading too high or a tank not filled up makes the interval before look as much too good.
+        and coalesce(
+            last_two_km_per_litre < usual_km_per_litre * (1 + economy_below_baseline_threshold) / 2, true
+        )
+        -- 1.4826 makes a MAD comparable with a standard deviation.
+        and judged_km_per_litre
+        < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
+        -- More than the tank had room for; known only where it is judged.
+        and unexplained_litres > too_much_unexplained_litres
+        as has_economy_below_baseline,
+        plate_unknown and has_tracker and plate is not null and not is_tracked as has_plate_unknown
+    from judged_fills
+
+),
+
+found_fills as (
+
+    -- Only what a rule has found is put into words: to try every rule's sentence on every fill takes longer.
+    select * from flagged_fills
+    where
+        {%- for rule in rules %}
+            {{ 'or ' if not loop.first }}has_{{ rule }}
+        {%- endfor %}
+
+),
+
 findings as (
 
     select
-        judged_fills.id,
-        judged_fills.plate,
-        judged_fills.filled_at,
-        judged_fills.most_litres,
-        judged_fills.low_km_per_litre,
-        judged_fills.too_much_unexplained_litres,
-        judged_fills.economy_below_baseline_fourth_threshold as silent_from_times,
+        found_fills.id,
+        found_fills.plate,
+        found_fills.filled_at,
+        found_fills.most_litres,
+        found_fills.low_km_per_litre,
+        found_fills.too_much_unexplained_litres,
+        found_fills.economy_below_baseline_fourth_threshold as silent_from_times,
         finding.*
-    from judged_fills
-    left join tracker_devices on judged_fills.plate = tracker_devices.plate
-    -- One pass over the fills; a branch whose condition is false computes nothing.
+    from found_fills
     cross join lateral (  -- noqa: ST05
 
         select
@@ -206,7 +270,7 @@ findings as (
                 concat_ws(' for ', {{ figure('litres', 1) }} || ' l', 'KES ' || {{ figure('amount_kes') }}),
                 ' were already reported as fill ', duplicate_of_id, '.'
             ) as explanation
-        where duplicate_submission and is_duplicate
+        where has_duplicate_submission
 
         union all
 
@@ -219,9 +283,7 @@ findings as (
                 'The odometer reads ', {{ figure('odometer_km') }}, ' km, ', {{ figure('-distance_km') }},
                 ' km less than the ', {{ figure('previous_odometer_km') }}, ' km of the last good reading.'
             ) as explanation
-        where
-            odometer_rollback and exclusion_reason = 'odometer_rollback'
-            and -distance_km > odometer_rollback_threshold
+        where has_odometer_rollback
 
         union all
 
@@ -242,13 +304,7 @@ findings as (
                     else ', and more than the readings that follow.'
                 end
             ) as explanation
-        where
-            implausible_distance
-            and (
-                (not is_duplicate and km_per_day > implausible_distance_threshold)
-                -- Not for its distance, which is the threshold's to judge.
-                or (exclusion_reason = 'distance_implausible' and km_per_day <= {{ max_km_per_day }})
-            )
+        where has_implausible_distance
 
         union all
 
@@ -262,7 +318,7 @@ findings as (
                 {{ figure('litres', 1) }}, ' l in one fill; the usual maximum of this vehicle is ',
                 {{ figure('usual_max_litres', 1) }}, ' l (of ', litres_samples, ' fills before).'
             ) as explanation
-        where is_over_maximum
+        where has_litres_over_usual_maximum
 
         union all
 
@@ -280,17 +336,7 @@ findings as (
                 expected_price_source,
                 ' is KES ', {{ figure('expected_price', 2) }}, '.'
             ) as explanation
-        where
-            price_out_of_band and price_out_of_band_has_basis
-            and not is_duplicate and not is_swapped and not is_unusual_fuel
-            and (
-                price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
-                -- Too many litres make the price too low.
-                or (
-                    price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
-                    and not is_over_maximum
-                )
-            )
+        where has_price_out_of_band
 
         union all
 
@@ -305,7 +351,7 @@ findings as (
                 ' per litre, where ', expected_price_source, ' is KES ',
                 {{ figure('expected_price', 2) }}, '.'
             ) as explanation
-        where is_swapped and not is_duplicate
+        where has_litres_amount_swapped
 
         union all
 
@@ -318,7 +364,7 @@ findings as (
                 'Fuelled with ', fuel_type, '; ', {{ figure('usual_fuel_type_share * 100') }},
                 ' % of the ', fuel_type_samples, ' fills before were ', usual_fuel_type, '.'
             ) as explanation
-        where is_unusual_fuel
+        where has_fuel_type_unusual
 
         union all
 
@@ -351,7 +397,7 @@ findings as (
                 end,
                 ' l.'
             ) as explanation
-        where is_too_soon
+        where has_refill_too_soon
 
         union all
 
@@ -368,32 +414,17 @@ findings as (
                 {{ figure('judged_km_per_litre', 1) }}, ' km per litre; this vehicle usually makes ',
                 {{ figure('usual_km_per_litre', 1) }}, ' (median of ', km_per_litre_samples, ' intervals)'
             ) as explanation
-        where
-            economy_below_baseline and not is_over_maximum and not is_too_soon
-            and not (interval_litres > litres and is_after_over_maximum)
-            and km_per_litre_samples >= economy_below_baseline_min_samples
-            and judged_km_per_litre < low_km_per_litre
-            -- A reading too high or a tank not filled up makes the interval before look as much too good.
-            and coalesce(
-                last_two_km_per_litre < usual_km_per_litre * (1 + economy_below_baseline_threshold) / 2, true
-            )
-            -- 1.4826 makes a MAD comparable with a standard deviation.
-            and judged_km_per_litre
-            < usual_km_per_litre - economy_below_baseline_second_threshold * 1.4826 * km_per_litre_mad
-            -- More than the tank had room for; known only where it is judged.
-            and unexplained_litres > too_much_unexplained_litres
+        where has_economy_below_baseline
 
         union all
 
         select
             'plate_unknown' as rule,
-            judged_fills.plate as observed,
+            found_fills.plate as observed,
             'a plate of the tracker''s devices' as expected,
             amount_kes as kes_at_risk,
-            concat('The tracker knows no vehicle with the plate ', judged_fills.plate, '.') as explanation
-        where
-            plate_unknown and has_tracker
-            and judged_fills.plate is not null and tracker_devices.plate is null
+            concat('The tracker knows no vehicle with the plate ', found_fills.plate, '.') as explanation
+        where has_plate_unknown
 
     ) as finding
 

@@ -190,6 +190,15 @@ def test_one_vehicles_last_days_are_read_through_an_index(built: Built, view: st
     assert [line for line in lines if "Index Cond" in line and "plate" in line and "filled_at" in line], lines
 
 
+def test_one_vehicles_findings_look_the_tracker_up_by_its_plate(built: Built) -> None:
+    with built.db.connect() as conn:
+        conn.execute("set local enable_seqscan = off")
+        plan = conn.execute(
+            "explain select * from reporting.v_fuel_anomalies where plate = 'KCA101Q'"
+        ).fetchall()
+    assert [line for (line,) in plan if "using tracker_devices_pkey" in line], plan
+
+
 def test_pipeline_health_reads_history_through_indexes_only(built: Built) -> None:
     with built.db.connect() as conn:
         conn.execute("set local enable_seqscan = off")
