@@ -1,17 +1,6 @@
 {{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 
-with records as (
-
-    select * from {{ ref('records') }}
-
-),
-
-tracker_devices as (
-
-    select * from {{ ref('tracker_devices') }}
-
-)
-
+-- No `with` here: PostgreSQL plans what has one by itself, and would sort all fills to show the newest fifty.
 select
     records.id,
     records.plate,
@@ -29,6 +18,6 @@ select
     tracker_devices.cost_centre,
     tracker_devices.assigned_city,
     tracker_devices.imei
-from records
-left join tracker_devices on records.plate = tracker_devices.plate
+from {{ ref('records') }} as records
+left join {{ ref('tracker_devices') }} as tracker_devices on records.plate = tracker_devices.plate
 where records.deleted_at is null and records.absent_since is null

@@ -8,17 +8,19 @@ with recursive spellings (spelling) as (
 
 departments as (
 
-    -- An alias edit reaches this report without any vehicle being worked out anew.
+    -- An alias edit reaches this report without any vehicle being worked out anew. Joined, not selected: what
+    -- is asked of a department reaches the sums before they are sorted.
     select
         spellings.spelling,
-        (
-            select records.department
-            from {{ ref('records') }} as records
-            where records.department_raw = spellings.spelling
-            order by records.department_raw, records.department
-            limit 1
-        ) as department
+        of_spelling.department
     from spellings
+    left join lateral (
+        select records.department
+        from {{ ref('records') }} as records
+        where records.department_raw = spellings.spelling
+        order by records.department_raw, records.department
+        limit 1
+    ) as of_spelling on true
     where spellings.spelling is not null
 
 ),

@@ -190,6 +190,17 @@ def test_one_vehicles_last_days_are_read_through_an_index(built: Built, view: st
     assert [line for line in lines if "Index Cond" in line and "plate" in line and "filled_at" in line], lines
 
 
+@pytest.mark.parametrize("view", ["v_fuel_fills", "v_fuel_efficiency"])
+def test_the_newest_fills_are_not_sorted_out_of_all(built: Built, view: str) -> None:
+    with built.db.connect() as conn:
+        # With so few rows to read and to sort all of them is the better plan.
+        conn.execute("set local enable_seqscan = off; set local enable_hashjoin = off")
+        query = f"select * from reporting.{view} order by filled_at desc limit 5"
+        plan = [line for (line,) in conn.execute(f"explain {query}").fetchall()]
+    assert [line for line in plan if "Index Scan Backward" in line], plan
+    assert not [line for line in plan if "Sort" in line], plan
+
+
 def test_one_vehicles_findings_look_the_tracker_up_by_its_plate(built: Built) -> None:
     with built.db.connect() as conn:
         conn.execute("set local enable_seqscan = off")
@@ -197,6 +208,14 @@ def test_one_vehicles_findings_look_the_tracker_up_by_its_plate(built: Built) ->
             "explain select * from reporting.v_fuel_anomalies where plate = 'KCA101Q'"
         ).fetchall()
     assert [line for (line,) in plan if "using tracker_devices_pkey" in line], plan
+
+
+def test_one_departments_months_alone_are_summed_up(built: Built) -> None:
+    query = "select * from reporting.v_fuel_spend_monthly where department = 'Sales'"
+    plan = [line for (line,) in built.db.query(f"explain {query}")]
+    [condition] = [number for number, line in enumerate(plan) if "'Sales'" in line]
+    node = next(line for line in reversed(plan[:condition]) if "cost=" in line)
+    assert " on " in node, plan  # of a step, not of the sums
 
 
 def test_pipeline_health_reads_history_through_indexes_only(built: Built) -> None:
