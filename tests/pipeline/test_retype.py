@@ -14,7 +14,9 @@ from tests.pipeline.warehouse import InProcess, warehouse
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 
 PAGE = (ROOT / "docs" / "how-derivation-heals.md").read_text()
-SELECT = ("--indirect-selection=cautious", "--select", "+v_fuel_fills", "+v_fuel_efficiency")
+# The last one begins with `select * from fuel.records`.
+VIEWS = ("v_fuel_fills", "v_fuel_efficiency", "v_pipeline_health")
+SELECT = ("--indirect-selection=cautious", "--select", *(f"+{view}" for view in VIEWS))
 TYPES = """
 select distinct format_type(atttypid, atttypmod) from pg_attribute
 where attname = 'odometer_km' and attrelid = any(%s::regclass[])
