@@ -13,7 +13,8 @@ with fill_intervals as (
 
 ),
 
-tracker_devices as (
+-- Used twice: as one CTE it would be copied, and read through for each fill of a vehicle.
+tracker_devices as not materialized (
 
     select * from {{ ref('tracker_devices') }}
 
@@ -56,7 +57,7 @@ settings as (
             max(fourth_threshold) filter (where rule = '{{ rule }}') as {{ rule }}_fourth_threshold,
             max(min_samples) filter (where rule = '{{ rule }}') as {{ rule }}_min_samples,
         {%- endfor %}
-        exists(select 1 from {{ ref('tracker_devices') }}) as has_tracker
+        exists(select 1 from tracker_devices) as has_tracker
     from anomaly_rules
 
 ),
