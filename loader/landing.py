@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
 from loader.feed import Feed, Reject, Versions
@@ -35,6 +35,8 @@ SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
 ACCEPT = "--accept-shrink takes it all the same"
 MANY_ROWS = 1_000  # from here on a wrong estimate hurts
 BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 100
+# A network that went silent is noticed after two minutes; the system would wait for two hours.
+KEEPALIVES = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 WRONG_LOGIN = (
     "password authentication failed",
     "no password supplied",
@@ -43,6 +45,7 @@ WRONG_LOGIN = (
     "is not permitted to log in",
     "permission denied for database",
     "permission denied to set role",
+    "server does not support SSL",
     "invalid ",  # a parameter in DATABASE_URL
 )
 COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"
@@ -52,6 +55,14 @@ _int32, _int64 = struct.Struct("!i").pack, struct.Struct("!iq").pack
 # A binary COPY row begins with its number of columns, a jsonb value with its version.
 _row, _document = struct.Struct("!hi").pack, struct.Struct("!ib").pack
 
+# The line of the object's last load, if it was one of these bytes.
+LANDED = """
+select load_id, seen, inserted, updated, unchanged, stale, duplicate, rejected, absent
+from (
+    select * from fuel.loads where object_key = %(key)s and status = 'applied' order by load_id desc limit 1
+) as last_load
+where etag = %(etag)s
+"""
 START = """
 insert into fuel.loads (mode, object_key, etag, exported_at, started_at, status)
 values (%(mode)s, %(key)s, %(etag)s, %(exported_at)s, %(started_at)s, 'applied')
@@ -88,6 +99,7 @@ LIVE_DIGESTS = "select array_agg(raw_digest) from fuel.records_raw where absent_
 # A session that may take its time, whatever limits the database sets for others; the last one came with 17.
 UNHURRIED = """
 set statement_timeout = 0;
+set lock_timeout = 0;
 set idle_in_transaction_session_timeout = 0;
 set idle_session_timeout = 0;
 select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout';
@@ -270,7 +282,14 @@ class Landing:
             RefusedObject: a snapshot that lost too much.
             Unreachable: the database went away, and did not come back.
         """
-        return self.run(lambda conn: self.land(conn, source, feed, accept_shrink))
+
+        def attempt(conn: Connection) -> tuple[int | None, Counts]:
+            # A lost connection may have hidden that the commit came through, or let another load in.
+            if self._exists and (landed := conn.execute(LANDED, vars(source)).fetchone()):
+                return landed[0], Counts(*landed[1:])
+            return self.land(conn, source, feed, accept_shrink)
+
+        return self.run(attempt)
 
     def land(
         self, conn: Connection, source: Source, feed: Feed, accept_shrink: bool
@@ -349,9 +368,8 @@ class Landing:
         """
         snapshot = source.mode == "snapshot"
         if snapshot and not accept_shrink and not _agrees(feed.record_count, counts.seen):
-            raise RefusedObject(
-                f"metadata.record_count is {feed.record_count}, but it holds {counts.seen} records; {ACCEPT}"
-            )
+            stated = f"metadata.record_count is {feed.record_count:.100}"
+            raise RefusedObject(f"{stated}, but it holds {counts.seen} records; {ACCEPT}")
         everything = range(counts.seen)
         if not self._exists or not _value(conn, "select exists (select from fuel.records_raw)"):
             versions = feed.read(everything)
@@ -440,7 +458,9 @@ class Landing:
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigurationError(f"the database role lacks a privilege: {first_line(error)}") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unreachable(f"the database cannot be reached: {first_line(error)}") from None
+            lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57"))
+            what = "cannot be reached" if lost else "fails"
+            raise Unreachable(f"the database {what}: {first_line(error)}") from None
 
     def _is_passing(self, error: BaseException) -> bool:
         if isinstance(error, Busy):
@@ -457,7 +477,7 @@ class Landing:
             if "@" in str(target.get("host")) or not re.fullmatch(r"[\d,]*", str(target.get("port", ""))):
                 raise psycopg.ProgrammingError
             conn = psycopg.connect(
-                self._conninfo,
+                make_conninfo("", **{**KEEPALIVES, **target}),
                 connect_timeout=10,
                 application_name=name,
                 client_encoding="UTF8",  # as records are sent, whatever PGCLIENTENCODING or the role says

@@ -9,7 +9,7 @@ import pytest
 from exports import envelope, record
 from psycopg import sql
 
-from loader.landing import Landing
+from loader.landing import UNHURRIED, Landing
 from loader.settings import ConfigurationError, read_settings
 
 SETTINGS = {
@@ -23,6 +23,7 @@ SETTINGS = {
     "standard_conforming_strings": "off",
     "default_transaction_isolation": "serializable",
     "statement_timeout": "100ms",
+    "lock_timeout": "100ms",
     "idle_session_timeout": "100ms",
     "idle_in_transaction_session_timeout": "100ms",
     "transaction_timeout": "100ms",
@@ -56,6 +57,17 @@ def test_the_databases_own_settings_do_not_matter(make_loader, server):
             time.sleep(0.3)
             assert zone.run(lambda conn: conn.execute("select pg_sleep(0.3)") and time.sleep(0.3)) is None
             assert zone.run(lambda conn: conn.info.backend_pid) == first
+            # Another session that has the ledger for a while.
+            with loader.database.connect(autocommit=True) as other:
+                other.execute(UNHURRIED)
+                other.execute("begin")
+                other.execute("lock table fuel.loads in access exclusive mode")
+                other.pgconn.send_query(b"select pg_sleep(0.5); commit")
+                attempts: list[object] = []
+                zone.run(lambda conn: (attempts.append(conn), conn.execute("lock table fuel.loads")))
+                assert len(attempts) == 1
+                while other.pgconn.get_result():
+                    pass
         conn.execute(sql.SQL("alter database {} reset all").format(sql.Identifier(loader.database.name)))
     assert loader.image() == image
 
