@@ -15,6 +15,7 @@ import boto3
 import tenacity
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from urllib3.exceptions import HTTPError
 
 from loader.settings import ConfigurationError, Failure, Settings
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 CHUNK = 1 << 20
 READ_TIMEOUT_SECONDS = 60.0
 BACKOFF = tenacity.wait_exponential(0.5) + tenacity.wait_random(0, 0.5)
+# The last one: a TLS connection that breaks while a body is read is not put into botocore's own words.
+BROKEN = (BotoCoreError, OSError, HTTPError)
 
 
 class RefusedObject(Exception):
@@ -68,7 +71,7 @@ def retrying(retry_on: Callable[[BaseException], bool], what: str) -> tenacity.R
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         return _status(error) >= 500 or _status(error) in (408, 429)
-    return isinstance(error, (BotoCoreError, OSError)) and not isinstance(error, ParamValidationError)
+    return isinstance(error, BROKEN) and not isinstance(error, ParamValidationError)
 
 
 def _status(error: ClientError) -> int:
@@ -99,22 +102,24 @@ class Bucket:
                 region_name=settings.rustfs_region,
                 config=config,
             )
-        except ValueError as error:
-            raise ConfigurationError(f"RUSTFS_ENDPOINT, RUSTFS_REGION: {first_line(error)}") from None
+        except (ValueError, BotoCoreError) as error:  # boto3 reads AWS_PROFILE and the like, too
+            names = "RUSTFS_ENDPOINT, RUSTFS_REGION or a variable of AWS"
+            raise ConfigurationError(f"{names}: {first_line(error)}") from None
 
     def list(self, prefix: str) -> list[StoredObject]:
         """All objects under `prefix`, however many."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2")
 
         def listing() -> list[StoredObject]:
             found = []
-            for page in pages:
+            # Begun anew at each attempt: pages that were begun go on after the last one that came.
+            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
                 if "IsTruncated" not in page:  # say, the page of some web server
                     raise ConfigurationError(
                         f"RUSTFS_ENDPOINT: what answers at {self.endpoint} is no S3 server"
                     )
                 for item in page.get("Contents", ()):
-                    found.append(StoredObject(item["Key"], item["ETag"].strip('"'), item["LastModified"]))
+                    found.append(StoredObject(item["Key"], self._etag(item), item["LastModified"]))
             return found
 
         return self._call(listing)
@@ -123,7 +128,7 @@ class Bucket:
         """Download one object: its ETag at that moment, and its bytes, decompressed.
 
         Raises:
-            RefusedObject: larger than `max_bytes`, gone, or not decompressible.
+            RefusedObject: larger than `max_bytes`, gone, not decompressible, or not given out by the bucket.
             Unreachable: the bucket failed, or broke off, time and again.
         """
 
@@ -131,9 +136,24 @@ class Bucket:
             answer = self._client.get_object(Bucket=self.name, Key=key)
             body: Any = answer["Body"]
             with io.BufferedReader(body, CHUNK) as stream:
-                return answer["ETag"].strip('"'), unpack(stream, max_bytes)
+                return self._etag(answer), unpack(stream, max_bytes)
 
-        return self._call(download)
+        try:
+            return self._call(download)
+        except Unreachable as error:
+            try:
+                self._client.list_objects_v2(Bucket=self.name, MaxKeys=1)
+            except (ClientError, *BROKEN):
+                raise error from None
+            # One damaged object must not keep all that come after it from being landed.
+            raise RefusedObject(f"{error}; it answers otherwise") from None
+
+    def _etag(self, answer: Any) -> str:
+        """Without quotes, and without the mark of a weak one, which a proxy may set in one place only."""
+        if "ETag" not in answer:
+            raise ConfigurationError(f"RUSTFS_ENDPOINT: {self.endpoint} gives no ETags")
+        etag: str = answer["ETag"]
+        return etag.removeprefix("W/").strip('"')
 
     def _call(self, request: Callable[[], T]) -> T:
         try:
@@ -144,6 +164,8 @@ class Bucket:
             code = error.response.get("Error", {}).get("Code")
             if code == "NoSuchKey":
                 raise RefusedObject("the object has gone from the bucket") from None
+            if code == "InvalidObjectState":
+                raise RefusedObject("the object is archived: restore it") from None
             if code == "NoSuchBucket":
                 raise ConfigurationError(
                     f"RUSTFS_BUCKET: {self.endpoint} has no bucket {self.name!r}"
@@ -156,7 +178,7 @@ class Bucket:
                     f"{names}: {self.endpoint} refuses them for {self.name!r} ({code})"
                 ) from None
             raise Unreachable(f"the bucket fails (RUSTFS_ENDPOINT {self.endpoint}): {error}") from None
-        except (BotoCoreError, OSError) as error:
+        except BROKEN as error:
             raise Unreachable(
                 f"the bucket cannot be reached (RUSTFS_ENDPOINT {self.endpoint}): {error}"
             ) from None

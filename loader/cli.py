@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import md5
+from operator import itemgetter
 from pathlib import Path
 
 import psycopg
@@ -51,6 +52,12 @@ settings, from the environment or a .env file here (the environment wins):
 exit codes: 0 done; 1 some input was refused, the rest is landed; 2 usage or configuration;
   69 database or bucket unreachable; 75 another load is running
 """
+
+
+class Missing(Failure):
+    """There is no snapshot; the deltas may be landed all the same."""
+
+    exit_code = 1
 
 
 def _since(text: str) -> datetime:
@@ -119,7 +126,10 @@ def main(argv: list[str] | None = None) -> int:
 def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) -> int:
     """Land what is not yet landed, oldest first; the exit code is 1 if any object was refused."""
     objects, read = _find(settings, args)
-    dated = sorted((key_time(Path(each.key).name) or each.modified_at, each.key, each) for each in objects)
+    dated = sorted(
+        ((key_time(Path(each.key).name) or each.modified_at, each.key, each) for each in objects),
+        key=itemgetter(0, 1),
+    )
     applied = landing.applied([key for _, key, _ in dated])
     todo = [
         each
@@ -158,15 +168,15 @@ def _find(settings: Settings, args: argparse.Namespace) -> tuple[Iterable[Stored
         return found, lambda key: bucket.read(key, limit)
     snapshot = [each for each in bucket.list(SNAPSHOT_KEY) if each.key == SNAPSHOT_KEY]
     if not snapshot:
-        raise ConfigurationError(f"bucket {bucket.name!r} holds no {SNAPSHOT_KEY}: has the export run?")
+        raise Missing(f"bucket {bucket.name!r} holds no {SNAPSHOT_KEY}: has the export run?")
     return snapshot, lambda key: bucket.read(key, limit)
 
 
 def _stored_file(path: Path) -> StoredObject:
     digest = md5(usedforsecurity=False)
-    if path.exists() and not path.is_file():
-        raise ConfigurationError(f"--file: {path}: not a regular file")  # it is read twice
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"--file: {path}: not a regular file")  # it is read twice
         with path.open("rb") as stream:
             for chunk in iter(lambda: stream.read(CHUNK), b""):
                 digest.update(chunk)

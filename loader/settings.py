@@ -23,7 +23,10 @@ class ConfigurationError(Failure):
 class Settings(BaseSettings):
     """Where the landing zone and the bucket are. Without DATABASE_URL, libpq reads its own variables."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    # A secret that was mounted as a file ends with a line break.
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     database_url: SecretStr | None = None
     pghost: str | None = None

@@ -141,6 +141,7 @@ def _client(service: str, **arguments: Any) -> Any:
     """The loader's own client, made once: that takes longer than a load."""
     key = repr(sorted((name, str(value)) for name, value in arguments.items() if name != "config"))
     key += str(getattr(arguments.get("config"), "read_timeout", None))
+    key += repr(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
     if key not in _clients:
         _clients[key] = _make_client(service, **arguments)
     return _clients[key]

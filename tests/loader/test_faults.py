@@ -6,6 +6,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -105,11 +108,13 @@ def test_killed_amid_a_long_statement_it_leaves_no_lock_behind(loader):
 @pytest.mark.parametrize("passed", [500, 3_000, 30_000, 100_000])
 def test_connection_cut_in_the_middle_of_a_load(loader, monkeypatch, passed):
     loader.bucket.put(LATEST, envelope([record(n) for n in range(1000)]))
+    # A lost session keeps its lock for a moment.
+    monkeypatch.setattr(bucket_module, "BACKOFF", tenacity.wait_fixed(0.5))
     with cutting_proxy(loader.database.server, lambda number: passed if number < 2 else None) as port:
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(port))
         log = loader.snapshot().log
-    assert log.count("attempt") == 2
+    assert log.count("of 5 failed") - log.count("another load is running") == 2
     assert loader.counts() == {"seen": 1000, "inserted": 1000}
     assert len(loader.ledger()) == 1
 
@@ -175,12 +180,124 @@ def test_bucket_fails_for_good(loader, faulty_s3, fault):
     loader.snapshot(envelope([record(1)]))
     image = loader.image()
     loader.bucket.put(LATEST, envelope([record(2)]))
-    faulty_s3.faults = [None] + [fault] * 5
+    faulty_s3.faults = [None] + [fault] * 6  # it is asked whether it answers at all
     log = loader("--snapshot", "--apply", code=69).log
-    assert len(faulty_s3.requests) == 2 + 6
+    assert len(faulty_s3.requests) == 2 + 7
     assert "RUSTFS_ENDPOINT" in log.splitlines()[-1]
     assert "Traceback" not in log
     assert loader.image() == image
+
+
+def listing(*etags, more=False):
+    """A page of a listing: deltas of 1 November, 2 November …, by their ETag elements."""
+    items = "".join(
+        f"<Contents><Key>{CHANGES}2026-11-0{n}.json</Key><LastModified>2026-11-01T00:00:00.000Z</LastModified>{etag}</Contents>"
+        for n, etag in enumerate(etags, 1)
+    )
+    follows = f"<IsTruncated>{str(more).lower()}</IsTruncated>"
+    follows += "<NextContinuationToken>next</NextContinuationToken>" * more
+    return 200, f"<ListBucketResult>{follows}{items}</ListBucketResult>".encode()
+
+
+def test_a_listing_that_breaks_off_is_begun_again(loader, faulty_s3):
+    loader.delta("2026-11-01.json", [record(1)])
+    first_page = listing("<ETag>x</ETag>", more=True)
+    faulty_s3.faults = [first_page, 503, first_page, listing()]
+    loader.changes()
+    tokens = ["continuation-token=next" in request for request in faulty_s3.requests[:4]]
+    assert tokens == [False, True, False, True]
+    assert set(loader.rows()) == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ([500] * 5, "Internal Server Error; it answers otherwise"),
+        (["cut"] * 5, "it answers otherwise"),
+        ([(403, b"<Error><Code>InvalidObjectState</Code></Error>")], "the object is archived"),
+    ],
+)
+def test_an_object_that_the_bucket_does_not_give_out_stops_no_other(loader, faulty_s3, faults, said):
+    for number in (1, 2, 3):
+        loader.delta(f"2026-11-0{number}.json", [record(number)])
+    faulty_s3.faults = [None, None, *faults]
+    [line] = [line for line in loader.changes(code=1).log.splitlines() if "refused" in line]
+    assert "2026-11-02.json: " in line
+    assert said in line
+    assert set(loader.rows()) == {"1", "3"}
+    loader.changes()
+    assert set(loader.rows()) == {"1", "2", "3"}
+
+
+def test_a_tls_connection_that_breaks_in_a_download_is_tried_again(loader, monkeypatch, tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed: no certificate for a TLS server")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    page = listing("<ETag>x</ETag>")[1]
+
+    def serve(client):
+        with client, contextlib.suppress(OSError), tls.wrap_socket(client, server_side=True) as conn:
+            request = conn.recv(65536)
+            if b"list-type" in request:
+                conn.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(page) + page
+                )
+                return
+            asked.append(request)
+            conn.sendall(b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 99999\r\n\r\n[')
+            with socket.socket(fileno=os.dup(conn.fileno())) as bare:  # no record of this session
+                bare.sendall(b"\x17\x03\x03\x00\x40" + b"z" * 64)
+
+    asked = []
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("RUSTFS_ENDPOINT", f"https://127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    serve(listener.accept()[0])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        log = loader.changes(code=1).log
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(asked) == 5
+    assert "Traceback" not in log
+    assert "2026-11-01.json: the bucket cannot be reached" in log.splitlines()[-1]
+
+
+@pytest.mark.parametrize("etag", ["&quot;{}&quot;", "W/&quot;{}&quot;", "{}"])
+def test_an_etag_is_the_same_however_it_is_written(loader, faulty_s3, etag):
+    loader.delta("2026-11-01.json", [])
+    page = listing(f"<ETag>{etag.format(md5(b'[]').hexdigest())}</ETag>")
+    faulty_s3.faults = [page, None, page]
+    loader.changes()
+    assert "nothing new" in loader.changes().log
+
+
+def test_a_server_without_etags_is_told(loader, faulty_s3):
+    faulty_s3.faults = [listing("")]
+    assert "gives no ETags" in loader.changes(code=2).log.splitlines()[-1]
+    loader.delta("2026-11-01.json", [])
+    faulty_s3.faults = [None, (200, b"[]")]
+    assert "gives no ETags" in loader.changes(code=2).log.splitlines()[-1]
+
+
+def test_a_key_that_is_listed_twice(loader, faulty_s3):
+    loader.delta("2026-11-01.json", [record(1)])
+    twice = listing("<ETag>x</ETag>", "<ETag>y</ETag>")[1].replace(b"2026-11-02", b"2026-11-01")
+    faulty_s3.faults = [(200, twice)]
+    loader.changes()
+    assert set(loader.rows()) == {"1"}
 
 
 def test_retries_wait_longer_each_time():
@@ -233,6 +350,44 @@ def test_interrupted_in_the_middle_of_a_load(loader, monkeypatch):
         log = loader.snapshot([record(2)], code=130).log
     assert log == "error: interrupted; the object in hand was not landed\n"
     assert loader.image() == image
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_again(loader, monkeypatch):
+    monkeypatch.setattr(bucket_module, "BACKOFF", tenacity.wait_fixed(0.5))
+    loader.delta("2026-11-01.json", [record(1), {}])
+    last_statement = landing.FINISH.split("%")[0].strip().encode()
+    with cutting_proxy(loader.database.server, lambda number: None, last_statement) as port:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(port))
+        log = loader.changes().log
+    assert "of 5 failed" in log
+    assert (
+        "2 seen, 1 inserted, 0 updated, 0 unchanged, 0 stale, 0 duplicate, 1 rejected" in log.splitlines()[-1]
+    )
+    assert len(loader.ledger()) == 1
+    assert len(loader.rejects()) == 1
+
+
+def test_another_load_while_the_connection_was_lost(loader, monkeypatch):
+    for number in (1, 2):
+        loader.delta(f"2026-11-0{number}.json", [record(number), {}])
+    real = landing.Landing.land
+
+    def interrupted(zone, conn, *args):
+        monkeypatch.setattr(landing.Landing, "land", real)
+        loader.database.query("select pg_terminate_backend(%s, 60000)", [conn.info.backend_pid])
+        subprocess.run(
+            [sys.executable, "-m", "loader", "--changes", "--apply"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+        return real(zone, conn, *args)
+
+    monkeypatch.setattr(landing.Landing, "land", interrupted)
+    log = loader.changes().log
+    assert log.count("1 inserted") == 2
+    assert len(loader.ledger()) == 2
+    assert loader.database.query("select count(*) from fuel.load_rejects") == [(2,)]
 
 
 def test_second_load_says_who_holds_the_lock(loader):
@@ -331,11 +486,14 @@ SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"
         ({"RUSTFS_ENDPOINT": f"http://u:{PASSWORD.replace('/', '')}@127.0.0.1:1"}, "--changes", 69, "cannot be reached"),
         ({"RUSTFS_BUCKET": "nowhere"}, "--snapshot", 2, "RUSTFS_BUCKET"),
         ({"RUSTFS_BUCKET": "no such bucket!"}, "--snapshot", 2, "RUSTFS_BUCKET: 'no such bucket!'"),
-        ({"RUSTFS_REGION": "no region"}, "--snapshot", 2, "RUSTFS_REGION: "),
-        ({}, "--snapshot", 2, "holds no fuel_records/latest.json"),
+        ({"RUSTFS_REGION": "no region"}, "--snapshot", 2, "RUSTFS_REGION or a variable of AWS: "),
+        ({}, "--snapshot", 1, "holds no fuel_records/latest.json"),
+        ({"AWS_PROFILE": "no_such"}, "--snapshot", 2, "The config profile (no_such)"),
+        ({"AWS_RETRY_MODE": "often"}, "--snapshot", 2, "must be one of"),
         ({"FUEL_MAX_OBJECT_MB": "0"}, "--snapshot", 2, "FUEL_MAX_OBJECT_MB"),
         ({}, "--file nothing.json", 2, "nothing.json"),
         ({}, "--file .", 2, ".: not a regular file"),
+        ({}, f"--file {'x' * 300}", 2, "File name too long"),
         ({}, "--file /dev/null", 2, "/dev/null: not a regular file"),
         ({}, "", 2, "required"),
         ({}, "--snapshot --changes", 2, "not allowed"),
@@ -384,12 +542,20 @@ def test_an_endpoint_that_is_no_bucket(loader, faulty_s3):
     assert "the bucket fails (RUSTFS_ENDPOINT" in loader.changes(code=69).log
 
 
+DISK_FULL = """
+create function fuel.fails() returns trigger language plpgsql as
+$$ begin raise 'no space left' using errcode = 'disk_full'; end $$;
+create trigger fails before insert on fuel.loads execute function fuel.fails()
+"""
+
+
 @pytest.mark.parametrize(
     ("sql", "code", "said"),
     [
         ("alter role {} set default_transaction_read_only = on", 2, "the database refuses: cannot execute"),
         ("alter role {} nologin", 2, "(or DATABASE_URL): "),
         ("drop table fuel.ingest_state", 2, "the database refuses: relation"),
+        (DISK_FULL, 69, "the database fails: no space left"),
     ],
 )
 def test_what_the_database_refuses_is_told_in_one_line(loader, monkeypatch, sql, code, said):
@@ -401,8 +567,21 @@ def test_what_the_database_refuses_is_told_in_one_line(loader, monkeypatch, sql,
         monkeypatch.setenv("PGUSER", role)
         log = loader.snapshot([record(2)], code=code).log
         conn.execute(f"drop role {role}")
-    assert said in log
-    assert len(log.splitlines()) == 1
+    assert said in log.splitlines()[-1]
+    assert log.count("of 5 failed") == (4 if code == 69 else 0)
+    assert len(log.splitlines()) == 1 + log.count("of 5 failed")
+
+
+def test_a_network_that_goes_silent_is_noticed(loader, monkeypatch):
+    server = loader.database.server
+    with cutting_proxy(server, lambda number: None) as port:
+        url = f"postgresql://{server.user}@127.0.0.1:{port}/{loader.database.name}"
+        for option, seconds in (("", 60), ("?keepalives_idle=7", 7)):
+            monkeypatch.setenv("DATABASE_URL", url + option)
+            with landing.Landing(read_settings(), writing=False) as zone:
+                idle = zone.run(lambda conn: socket.socket(fileno=os.dup(conn.fileno())))
+                with idle:
+                    assert idle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == seconds
 
 
 def test_logins_that_the_server_does_not_let_in(loader, monkeypatch):
@@ -446,6 +625,27 @@ def test_a_file_of_an_odd_name(loader):
 def test_an_export_time_that_is_yet_to_come_is_told(loader):
     log = loader.snapshot(envelope([record(1)], exported_at="2999-01-01T00:00:00Z")).log
     assert "warning: fuel_records/latest.json says it was exported at 2999-01-01" in log
+
+
+def test_the_remedy_for_an_export_time_that_was_yet_to_come(loader):
+    """As docs/loading.md has it, from the backticks of its table."""
+    [row] = [line for line in (ROOT / "docs/loading.md").read_text().splitlines() if "is yet to come" in line]
+    plain = [{"id": n, "litres": "40L"} for n in (1, 2, 3)]
+    loader.snapshot(envelope(plain, exported_at="2999-01-01T00:00:00Z"))
+    with loader.database.connect(autocommit=True) as conn:
+        for remedy in row.split("Once it is right:")[1].split("`")[1::2]:
+            conn.execute(remedy)
+    now = loader.database.query("select now()::text")[0][0]
+    loader.snapshot(envelope([{"id": 1, "litres": "45L"}, plain[1]], exported_at=now))
+    assert loader.live() == {"1", "2"}
+    assert loader.rows()["1"]["litres"] == "45L"
+
+
+def test_a_secret_that_ends_with_a_line_break(loader, monkeypatch):
+    monkeypatch.setenv("RUSTFS_ACCESS_KEY", loader.bucket.env["RUSTFS_ACCESS_KEY"] + "\n")
+    monkeypatch.setenv("RUSTFS_SECRET_KEY", loader.bucket.env["RUSTFS_SECRET_KEY"] + "\n")
+    monkeypatch.setattr(boto3, "client", boto3.session.Session().client)
+    loader.snapshot([record(1)])
 
 
 def test_secrets_are_blotted_out_wherever_they_turn_up(loader, monkeypatch):
