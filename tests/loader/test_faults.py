@@ -572,6 +572,13 @@ def test_what_the_database_refuses_is_told_in_one_line(loader, monkeypatch, sql,
     assert len(log.splitlines()) == 1 + log.count("of 5 failed")
 
 
+def test_tls_with_a_server_that_has_none_is_a_setting_to_mend(loader, monkeypatch):
+    with cutting_proxy(loader.database.server, lambda number: None) as port:
+        for name, value in {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGSSLMODE": "require"}.items():
+            monkeypatch.setenv(name, value)
+        assert "does not support SSL" in loader("--changes", code=2).log
+
+
 def test_a_network_that_goes_silent_is_noticed(loader, monkeypatch):
     server = loader.database.server
     with cutting_proxy(server, lambda number: None) as port:
