@@ -226,18 +226,21 @@ class _Formatter(logging.Formatter):
         self._as_json, self._secrets = as_json, secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        level, line = record.levelname.lower(), record.getMessage()
+        level, message = record.levelname.lower(), self._blotted(record.getMessage())
         if self._as_json:
-            line = self._json(level, line, record)
-        elif level != "info":
-            line = f"{level}: {line}"
+            return self._json(level, message, record)
+        return message if level == "info" else f"{level}: {message}"
+
+    def _blotted(self, text: str) -> str:
         for secret in self._secrets:
             for written in (secret, json.dumps(secret)[1:-1]):
-                line = line.replace(written, "***")
-        return line
+                text = text.replace(written, "***")
+        return text
 
     def _json(self, level: str, message: str, record: logging.LogRecord) -> str:
         names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
         fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
+        # In the values only: a secret may be a digit, or a word that is the name of a field.
+        fields = {n: self._blotted(value) if isinstance(value, str) else value for n, value in fields.items()}
         when = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
         return json.dumps({"time": when, "level": level, "message": message, **fields})

@@ -671,6 +671,18 @@ def test_secrets_are_blotted_out_wherever_they_turn_up(loader, monkeypatch):
     assert not any(quoted in value for line in lines for value in line.values())
 
 
+@pytest.mark.parametrize("secret", ["7", "counts", '"', "e"])
+def test_a_secret_of_any_kind_leaves_json_whole(loader, monkeypatch, secret):
+    monkeypatch.setenv("PGPASSWORD", secret)
+    loader.delta("7-counts.json", [record(n) for n in range(7)])
+    loader.delta("7-refused.json", b"[")
+    landed, refused = loader.changes("--log-format", "json", code=1).lines[-2:]
+    assert landed["counts"]["seen"] == 7
+    assert refused["key"] == f"{CHANGES}7-refused.json".replace(secret, "***")
+    for line in (landed, refused):
+        assert secret not in f"{line['message']}{line['key']}{line['mode']}{line.get('error', '')}"
+
+
 def test_which_settings_are_secret(loader, monkeypatch):
     url = "postgresql://u:one@h/x"
     monkeypatch.setenv("DATABASE_URL", url)
