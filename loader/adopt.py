@@ -15,6 +15,7 @@ from loader.settings import ConfigurationError
 
 log = logging.getLogger("loader")
 
+NAME_BYTES = 63  # PostgreSQL cuts what is longer
 OLD_TABLE = """
 select
     to_regclass('fuel.records_legacy') is not null as adopted,
@@ -27,13 +28,22 @@ TRIGGERS = (
     "select tgname, tgfoid from pg_trigger where tgrelid = 'fuel.records'::regclass and not tgisinternal"
 )
 INDEXES = """
-select i.indexrelid::regclass::text, c.relname
+select i.indexrelid::regclass::text, c.relname, i.indexrelid
 from pg_index as i
 inner join pg_class as c on i.indexrelid = c.oid
 where i.indrelid = 'fuel.records'::regclass
 """
+# A trigger function outside of schema fuel, or of an extension, is not the old design's own.
 FUNCTIONS = """
-select p.oid::regprocedure::text, p.proname
+select
+    p.oid::regprocedure::text,
+    p.proname,
+    p.oid,
+    p.pronamespace = 'fuel'::regnamespace
+    and not exists (
+        select from pg_depend as d
+        where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
+    ) as goes
 from pg_proc as p
 where
     p.oid = any(%s)
@@ -76,7 +86,9 @@ def _adopt(conn: Connection, landing: Landing) -> None:
             "fuel.records_legacy exists already, and so does an old fuel.records: rename one of them"
         )
     triggers = conn.execute(TRIGGERS).fetchall()
-    functions = conn.execute(FUNCTIONS, [[oid for _, oid in triggers]]).fetchall()
+    found = conn.execute(FUNCTIONS, [[oid for _, oid in triggers]]).fetchall()
+    functions = [function for *function, goes in found if goes]
+    shared = [name for name, *_, goes in found if not goes]
     views = [name for (name,) in conn.execute(VIEWS).fetchall()]
     if landing.writing:
         conn.execute("lock table fuel.records in access exclusive mode")
@@ -90,21 +102,22 @@ def _adopt(conn: Connection, landing: Landing) -> None:
         extra={"load_id": load_id, "mode": "adopt", "key": "fuel.records", "counts": vars(counts)},
     )  # fmt: skip
     log.info("triggers dropped: %s", ", ".join(name for name, _ in triggers) or "none")
+    log.info("functions left alone, as they may serve others: %s", ", ".join(shared) or "none")
     log.info("views that read fuel.records_legacy from now on: %s", ", ".join(views) or "none")
     if not landing.writing:
         log.info(
             "functions dropped, or renamed where something depends on them: %s",
-            ", ".join(f for f, _ in functions),
+            ", ".join(name for name, *_ in functions) or "none",
         )
         return
     for name, _ in triggers:
         conn.execute(sql.SQL("drop trigger {} on fuel.records").format(sql.Identifier(name)))
-    for index, name in conn.execute(INDEXES).fetchall():  # dbt's own table wants these names
+    for index, name, oid in conn.execute(INDEXES).fetchall():  # dbt's own table wants these names
         rename = sql.SQL("alter index {} rename to {}")
-        conn.execute(rename.format(sql.SQL(index), sql.Identifier(f"{name[:56]}_legacy")))
+        conn.execute(rename.format(sql.SQL(index), sql.Identifier(_legacy(name, oid))))
     conn.execute("alter table fuel.records rename to records_legacy")
-    for function, name in functions:
-        _drop_or_rename(conn, function, name)
+    for function, name, oid in functions:
+        _drop_or_rename(conn, function, _legacy(name, oid))
 
 
 def _records(conn: Connection) -> Feed:
@@ -112,13 +125,22 @@ def _records(conn: Connection) -> Feed:
     return Feed([(raw or "null").encode() for _, raw in rows], given_ids=[id for id, _ in rows])
 
 
-def _drop_or_rename(conn: Connection, function: str, name: str) -> None:
+def _legacy(name: str, oid: int) -> str:
+    """The name with the ending `_legacy`; one that is too long for it is cut, and its OID tells it apart."""
+    ending = "_legacy"
+    if len(name.encode()) + len(ending) > NAME_BYTES:
+        ending = f"_{oid}{ending}"
+        name = name.encode()[: NAME_BYTES - len(ending)].decode(errors="ignore")
+    return name + ending
+
+
+def _drop_or_rename(conn: Connection, function: str, new_name: str) -> None:
     """Views and indexes that use a function keep it, under another name: they hold it by its OID."""
     try:
         with conn.transaction():
             conn.execute(sql.SQL("drop routine {}").format(sql.SQL(function)))
         log.info("function dropped: %s", function)
     except psycopg.errors.DependentObjectsStillExist as error:
-        new = sql.Identifier(f"{name}_legacy")
-        conn.execute(sql.SQL("alter routine {} rename to {}").format(sql.SQL(function), new))
-        log.info("function renamed to %s_legacy, as things depend on it: %s", name, error.diag.message_detail)
+        rename = sql.SQL("alter routine {} rename to {}")
+        conn.execute(rename.format(sql.SQL(function), sql.Identifier(new_name)))
+        log.info("function renamed to %s, as things depend on it: %s", new_name, error.diag.message_detail)

@@ -109,6 +109,58 @@ def test_adopting_where_there_is_nothing_old(loader):
     assert loader.ledger() == []
 
 
+def test_functions_that_others_use_stay_as_they_are(loader, old):
+    """A superuser may drop or rename every one of them, those of PostgreSQL itself included."""
+    with loader.database.connect(autocommit=True) as conn:
+        conn.execute("""
+            create function set_updated_at() returns trigger language plpgsql as $$ begin return new; end $$;
+            create function only_here() returns trigger language plpgsql as $$ begin return new; end $$;
+            create function fuel.of_extension() returns trigger language plpgsql as $$ begin return new; end $$;
+            alter extension plpgsql add function fuel.of_extension();
+            create trigger a before update on fuel.notes for each row execute function set_updated_at();
+            create trigger b before update on fuel.records for each row execute function set_updated_at();
+            create trigger c before update on fuel.records for each row execute function only_here();
+            create trigger d before update on fuel.records for each row execute function fuel.of_extension();
+            create trigger e before update on fuel.records
+            for each row execute function suppress_redundant_updates_trigger();
+        """)
+    functions = (
+        "select oid::regprocedure::text, xmin from pg_proc"
+        " where prorettype = 'trigger'::regtype and proname <> 'records_derive' order by 1"
+    )
+    before = loader.database.query(functions)
+    stay = "fuel.of_extension(), only_here(), set_updated_at(), suppress_redundant_updates_trigger()"
+    dry = loader("--adopt").log
+    for log in (dry, loader("--adopt", "--apply").log):
+        named = log.partition("functions left alone, as they may serve others: ")[2].partition("\n")[0]
+        assert ", ".join(sorted(named.split(", "))) == stay
+    assert "only_here" not in dry.partition("functions dropped, or renamed")[2]
+    assert loader.database.query(functions) == before
+    assert loader.database.query(
+        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal"
+    ) == [("fuel.notes", "a")]
+
+
+def test_names_too_long_for_the_ending_stay_apart(loader, old):
+    """Counted in bytes, as PostgreSQL does: an é has two."""
+    same = "fills_by_department_and_fuel_type_and_date_newest_first_"
+    for name in (f"{same}one", f"{same}two", "é" * 31, "è" * 30 + "é"):
+        loader.database.query(f"create index {name} on fuel.records (plate)")
+    loader.database.query(
+        f"""
+        create function fuel.{same}three() returns trigger language plpgsql as $$ begin return new; end $$;
+        create trigger a before update on fuel.records for each row execute function fuel.{same}three();
+        create trigger a before update on fuel.notes for each row execute function fuel.{same}three();
+        """
+    )
+    loader("--adopt", "--apply")
+    names = [
+        name for name, kind in catalogue(loader) if kind in "if" and name.startswith((same[:40], "é", "è"))
+    ]
+    assert len(names) == 5
+    assert all(name.endswith("_legacy") for name in names)
+
+
 def test_interrupted_adoption_changes_nothing(loader, old, monkeypatch):
     loader("--adopt")
     loader.changes()  # the landing tables are there
