@@ -78,7 +78,7 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
         variables = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
         table = sql.Identifier(variables["tracksolid_schema"], variables["tracksolid_devices_table"])
         candidates = {ours: list(names) for ours, names in variables["tracksolid_columns"].items()}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None
     try:
         stand = {
@@ -111,7 +111,9 @@ def inputs_digest(conn: psycopg.Connection[Any], readers: list[str]) -> str | No
     ).format(sql.SQL(", ").join(columns.values()), latest, columns["vehicle_number"], table)
     try:
         return f"{project_digest()}/{','.join(readers)}/{scalar(conn, query)}"
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+    except psycopg.Error:  # of the tracker's table, which may be a view that raises, or a server that is down
+        if conn.closed:
+            raise
         return None
 
 

@@ -235,6 +235,49 @@ def test_an_edited_csv_is_built(job: Job) -> None:
     assert job()[:1] == (0,)
 
 
+def tracker_that(job: Job, raises: str) -> str:
+    """Put a view in place of the tracker's table, like one on a server that is down; gives the way back."""
+    job.database.query(
+        "insert into tracksolid.devices (imei, vehicle_number) values (gen_random_uuid(), 'KCA 549Q');"
+        "alter table tracksolid.devices rename to real_devices;"
+        f"create view tracksolid.devices as select * from tracksolid.real_devices where {raises}"
+    )
+    return "drop view tracksolid.devices; alter table tracksolid.real_devices rename to devices"
+
+
+def test_a_tracker_that_raises_keeps_no_fill_from_the_reports(job: Job) -> None:
+    before = fills(job)
+    job.bucket.put("fuel_records/changes/2026-11-21T04-00-00Z.json", json.dumps([record(200)]).encode())
+    back = tracker_that(job, raises="1 / (imei = '')::int > 0")
+    code, outcome, errors = job()
+    job.database.query(back)
+    assert (code, outcome["build"], outcome["rederived"]["records"]) == (1, "failed", 1), errors
+    [problem] = outcome["problems"]
+    assert problem.startswith("model tracker_devices: error: ")
+    assert "division by zero" in problem
+    assert fills(job) == before + 1
+    assert job()[1]["build"] == "done"
+
+
+def test_a_connection_lost_over_the_tracker_is_no_missing_input(job: Job) -> None:
+    back = tracker_that(job, raises="pg_terminate_backend(pg_backend_pid())")
+    with job.database.connect(autocommit=True) as conn, pytest.raises(psycopg.OperationalError):
+        inputs_digest(conn, [])
+    job.database.query(back)
+
+
+def test_a_project_file_that_is_not_utf8_is_one_line(job: Job) -> None:
+    project = job.source / "dbt_project.yml"
+    project.chmod(0o644)
+    good = project.read_bytes()
+    project.write_bytes(good + "# schlüssel\n".encode("latin-1"))
+    code, outcome, errors = job()
+    project.write_bytes(good)
+    assert (code, outcome["build"]) == (2, "failed")
+    assert "utf-8" in outcome["problems"][0]
+    assert "Traceback" not in errors
+
+
 def test_a_project_file_that_cannot_be_read_is_one_line(job: Job) -> None:
     project = job.source / "dbt_project.yml"
     project.chmod(0o644)
