@@ -32,7 +32,15 @@ from deploy.fingerprint import (
     surely_fresh,
 )
 from deploy.seeds import unreadable, unreadable_seeds
-from deploy.settings import DBT_ROLE, LOADER_ROLE, ROOT, Unusable, acting_as, read_settings, state_dir
+from deploy.settings import (
+    DBT_ROLE,
+    LOADER_ROLE,
+    ROOT,
+    Unusable,
+    acting_as,
+    read_settings,
+    state_dir,
+)
 
 LOCK = "fleetfuel.hourly"
 
@@ -212,6 +220,21 @@ def freshness(outcome: Outcome, dbt: Dbt) -> None:
         outcome.fail(code)
 
 
+def spelled_out(conn: psycopg.Connection[Any]) -> dict[str, str]:
+    """Where libpq went (service file, password file, defaults) and how, in the variables of dbt's profile."""
+    info = conn.info
+    sslmode = next(option.val for option in conn.pgconn.info if option.keyword == b"sslmode")
+    return {
+        "PGHOST": info.host,
+        "PGPORT": str(info.port),
+        "PGUSER": info.user,
+        "PGDATABASE": info.dbname,
+        "PGPASSWORD": info.password,
+        "PGSSLMODE": (sslmode or b"prefer").decode(),
+        "PGCLIENTENCODING": "UTF8",  # dbt's SQL holds more than a role's LATIN1 could
+    }
+
+
 def run(outcome: Outcome, options: argparse.Namespace) -> None:
     """The steps, under the lock."""
     from loader.landing import UNHURRIED
@@ -226,16 +249,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
         if dbt_role and scalar(conn, "select current_user") != dbt_role:
             raise Unusable("--as-roles: a pool or a service file keeps the role from the database")
         conn.execute(UNHURRIED)  # it waits for dbt, and holds the lock meanwhile
-        # Where libpq went (service file, password file, defaults), spelled out for dbt's profile.
-        info = conn.info
-        os.environ.update(
-            PGHOST=info.host,
-            PGPORT=str(info.port),
-            PGUSER=info.user,
-            PGDATABASE=info.dbname,
-            PGPASSWORD=info.password,
-            PGCLIENTENCODING="UTF8",  # dbt's SQL holds more than a role's LATIN1 could
-        )
+        os.environ.update(spelled_out(conn))
         if not scalar(conn, sql.SQL("select pg_try_advisory_lock(hashtextextended({}, 0))").format(LOCK)):
             outcome.status = "skipped: the last run is still at work"
             return

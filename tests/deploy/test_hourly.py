@@ -19,7 +19,7 @@ from psycopg import sql
 
 from deploy import fingerprint
 from deploy.fingerprint import catalogue_digest, inputs_digest, last_build, project_digest, surely_fresh
-from deploy.hourly import DbtStopped, explain, one_line
+from deploy.hourly import DbtStopped, explain, one_line, spelled_out
 from deploy.seeds import unreadable
 from loader.landing import LOCK
 from loader.settings import Settings
@@ -367,6 +367,19 @@ def test_an_old_feed_fails_by_freshness_even_if_nothing_changed(job: Job, tmp_pa
     job.database.query("update fuel.loads set finished_at = now(), checked_at = null")
     with job.database.connect() as conn:
         assert not surely_fresh(conn)
+
+
+def test_dbt_insists_on_tls_if_the_service_file_does(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a socket libpq takes any mode. Untold, dbt's profile would say `prefer`."""
+    service = tmp_path / "service.conf"
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    for mode in ("require", "prefer"):
+        service.write_text(f"[fuel]\nsslmode={mode}\n")
+        with job.database.connect(service="fuel") as conn:
+            assert spelled_out(conn)["PGSSLMODE"] == mode
 
 
 def test_an_overlapping_run_ends_quietly(job: Job) -> None:
