@@ -12,6 +12,8 @@ import psycopg
 from dotenv import dotenv_values
 from psycopg import pq
 
+from loader.settings import is_misread
+
 ROOT = Path(__file__).resolve().parent.parent
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
 
@@ -39,18 +41,25 @@ def read_settings() -> None:
     for name, value in file.items():
         if value and not os.environ.get(name):
             os.environ[name] = value
-    url = os.environ.pop("DATABASE_URL", "")
+    _spell_out(os.environ.pop("DATABASE_URL", ""))
+
+
+def _spell_out(url: str) -> None:
+    """Put what a URL says into libpq's variables."""
     try:
-        options = pq.Conninfo.parse(url.encode())
+        options = [option for option in pq.Conninfo.parse(url.encode()) if option.val is not None]
+        said = {option.keyword.decode(): (option.val or b"").decode() for option in options}
+    except UnicodeError:
+        raise Unusable("DATABASE_URL cannot be read: it is not UTF-8") from None
     except psycopg.OperationalError as error:
         # What libpq quotes may be the password.
         words = re.sub('".*"', "…", str(error).strip())
         raise Unusable(f"DATABASE_URL cannot be read: {words}") from None
+    if is_misread(said):
+        raise Unusable("DATABASE_URL cannot be read: write an @ of the password as %40, and a / as %2F")
     for option in options:
-        if option.keyword == b"host" and b"@" in (option.val or b""):
-            raise Unusable("DATABASE_URL cannot be read: write an @ of the password as %40")
-        if option.val is not None and option.envvar:
-            os.environ[option.envvar.decode()] = option.val.decode()
+        if option.envvar:
+            os.environ[option.envvar.decode()] = said.pop(option.keyword.decode())
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from typing import Literal
 
 from dotenv import dotenv_values
@@ -78,3 +80,8 @@ def read_settings() -> Settings:
     if not settings.database_url:
         settings.need("pghost", "pguser", "pgdatabase")
     return settings
+
+
+def is_misread(target: Mapping[str, object]) -> bool:
+    """Whether a bare @ or / of the password has cut a database URL: the rest of it is host or port then."""
+    return "@" in str(target.get("host")) or not re.fullmatch(r"[\d,]*", str(target.get("port", "")))

@@ -444,6 +444,7 @@ def test_database_url_alone(job: Job) -> None:
         ({"DATABASE_URL": "postgresql://a:secret%@127.0.0.1:9/x"}, 2, "DATABASE_URL cannot be read: "),
         ({"DATABASE_URL": "postgresql://a:a secret@127.0.0.1:9/x"}, 2, "DATABASE_URL cannot be read: "),
         ({"DATABASE_URL": "postgresql://a:p@secret@127.0.0.1:9/x"}, 2, "write an @ of the password as %40"),
+        ({"DATABASE_URL": "postgresql://a:secret/p@127.0.0.1:9/x"}, 2, "and a / as %2F"),
         ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/x"}, 69, "database unreachable"),
         ({"PGDATABASE": "nowhere"}, 2, "PGUSER, PGPASSWORD, PGDATABASE"),
         ({"RUSTFS_ENDPOINT": "http://127.0.0.1:9"}, 69, "exit code 69"),

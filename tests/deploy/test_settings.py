@@ -49,6 +49,22 @@ def test_a_folder_without_a_project_is_told(project: Path) -> None:
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://fuel:s3cret/word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
+        ("postgresql://fuel:s3cret@word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
+        ("postgresql://fuel:s3cret%FC@h:5432/x", "it is not UTF-8"),
+        ("postgresql://fuel:s3cret\udcfc@h:5432/x", "it is not UTF-8"),
+    ],
+)
+def test_a_url_that_is_none_is_told_without_the_password(project: Path, url: str, told: str) -> None:
+    os.environ["DATABASE_URL"] = url
+    with pytest.raises(Unusable) as failure:
+        read_settings()
+    assert str(failure.value) == f"DATABASE_URL cannot be read: {told}"
+
+
 def test_a_role_is_added_to_the_options_and_taken_away_again(project: Path) -> None:
     os.environ["DATABASE_URL"] = "postgresql://h/x?options=-c%20jit%3Doff"
     read_settings()
