@@ -6,7 +6,7 @@ import sys
 
 import psycopg
 
-from deploy.settings import DBT_ROLE, Unusable, read_settings
+from deploy.settings import DBT_ROLE, Unusable, connect, read_settings
 
 # The age at which source freshness is an error, too.
 LIMIT_MINUTES = 6 * 60
@@ -23,7 +23,7 @@ def main() -> int:
     """Read reporting.v_pipeline_health and print one line."""
     try:
         read_settings()
-        with psycopg.connect(connect_timeout=5) as conn:
+        with connect(connect_timeout=5) as conn:
             conn.execute(ACT, [DBT_ROLE])
             row = conn.execute("select lag_minutes from reporting.v_pipeline_health").fetchone()
     except (Unusable, psycopg.Error) as error:

@@ -38,6 +38,7 @@ from deploy.settings import (
     ROOT,
     Unusable,
     acting_as,
+    connect,
     read_settings,
     state_dir,
 )
@@ -245,7 +246,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
         filter(None, (name.strip() for name in os.environ.get("FUEL_READER_ROLES", "").split(",")))
     )
     loader_role, dbt_role = (LOADER_ROLE, DBT_ROLE) if options.as_roles else (None, None)
-    with acting_as(dbt_role), psycopg.connect(autocommit=True, application_name=LOCK) as conn:
+    with acting_as(dbt_role), connect(autocommit=True, application_name=LOCK) as conn:
         if dbt_role and scalar(conn, "select current_user") != dbt_role:
             raise Unusable("--as-roles: a pool or a service file keeps the role from the database")
         conn.execute(UNHURRIED)  # it waits for dbt, and holds the lock meanwhile

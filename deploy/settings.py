@@ -7,15 +7,25 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from dotenv import dotenv_values
 from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from loader.settings import is_misread
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
+# A network that went silent is noticed after two minutes; the system would wait for two hours.
+CLIENT_KEEPALIVES = "keepalives_idle=60 keepalives_interval=10 keepalives_count=6 tcp_user_timeout=120000"
+SERVER_KEEPALIVES = """
+set tcp_keepalives_idle = 60;
+set tcp_keepalives_interval = 10;
+set tcp_keepalives_count = 6;
+set tcp_user_timeout = 120000;
+"""
 
 
 class Unusable(Exception):
@@ -45,7 +55,7 @@ def read_settings() -> None:
 
 
 def _spell_out(url: str) -> None:
-    """Put what a URL says into libpq's variables."""
+    """Put what a URL says into libpq's variables; DATABASE_URL keeps what there is no variable for."""
     try:
         options = [option for option in pq.Conninfo.parse(url.encode()) if option.val is not None]
         said = {option.keyword.decode(): (option.val or b"").decode() for option in options}
@@ -60,6 +70,19 @@ def _spell_out(url: str) -> None:
     for option in options:
         if option.envvar:
             os.environ[option.envvar.decode()] = said.pop(option.keyword.decode())
+    if said:
+        os.environ["DATABASE_URL"] = make_conninfo("", **said)
+
+
+def connect(**options: Any) -> psycopg.Connection[Any]:
+    """A connection as `read_settings` left the environment, both ends of which notice a network gone silent.
+
+    The server's end too: it would hold the job's lock, and each later run would be skipped.
+    """
+    said = os.environ.get("DATABASE_URL", "")
+    conn = psycopg.connect(f"{CLIENT_KEEPALIVES} {said}", **options)  # libpq: what is said last counts
+    conn.execute(SERVER_KEEPALIVES)
+    return conn
 
 
 @contextmanager

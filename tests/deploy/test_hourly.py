@@ -17,6 +17,7 @@ import yaml
 from dbt_common.exceptions import DbtDatabaseError
 from psycopg import sql
 
+from demo import servers
 from deploy import fingerprint
 from deploy.fingerprint import catalogue_digest, inputs_digest, last_build, project_digest, surely_fresh
 from deploy.hourly import DbtStopped, explain, one_line, spelled_out
@@ -380,6 +381,47 @@ def test_dbt_insists_on_tls_if_the_service_file_does(
         service.write_text(f"[fuel]\nsslmode={mode}\n")
         with job.database.connect(service="fuel") as conn:
             assert spelled_out(conn)["PGSSLMODE"] == mode
+
+
+def idle_seconds(port: int) -> dict[tuple[int, int], float]:
+    """By own and other port of each end of the TCP connections to `port`: when it asks for a sign of life."""
+    found = {}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, _, timer, *_ = line.split()
+        ports = int(local[-4:], 16), int(remote[-4:], 16)
+        kind, _, jiffies = timer.partition(":")
+        if port in ports and state == "01" and kind == "02":  # established, keepalive
+            found[ports] = int(jiffies, 16) / 100
+    return found
+
+
+def test_a_network_that_went_silent_is_noticed_at_both_ends(job: Job) -> None:
+    """By the job's connection, of whose lock the server would not let go, and by dbt's."""
+    with (
+        servers.postgres(settings={"listen_addresses": "127.0.0.1"}) as server,
+        fresh_database(server) as database,
+    ):
+        database.query((ROOT / "demo" / "devices.sql").read_text())
+        over_tcp = Job(database, job.bucket, job.source, job.state, {**database.env, "PGHOST": "127.0.0.1"})
+        assert over_tcp()[0] == 0
+        with database.connect(autocommit=True) as conn:
+            conn.execute("begin; lock table fuel.fill_intervals in access exclusive mode")
+            process = over_tcp.start("--force")
+            waiting = "select from pg_locks where not granted and relation = 'fuel.fill_intervals'::regclass"
+            while not conn.execute(waiting).fetchall():
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            time.sleep(0.3)  # until all that was sent is acknowledged
+            idle = idle_seconds(server.port)
+            held = "select client_port from pg_stat_activity where application_name = 'fleetfuel.hourly'"
+            [(own,)] = conn.execute(held).fetchall()
+            conn.execute("rollback")
+        out, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, out + errors
+    ours = [seconds for (_, remote), seconds in idle.items() if remote == server.port]
+    assert len(ours) > 1
+    assert all(0 < seconds <= 60 for seconds in ours)
+    assert 0 < idle[server.port, own] <= 60
 
 
 def test_an_overlapping_run_ends_quietly(job: Job) -> None:

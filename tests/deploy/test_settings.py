@@ -34,6 +34,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             {"PGUSER": "u@", "PGPASSWORD": "p é", "PGHOST": "h", "PGPORT": "1", "PGDATABASE": "x"}
             | {"PGSSLMODE": "require"},
         ),
+        # libpq has no variable for these.
+        (
+            {"DATABASE_URL": "postgresql://h/x?keepalives_idle=30&sslpassword=a%20b"},
+            "",
+            {"PGHOST": "h", "PGDATABASE": "x", "DATABASE_URL": "keepalives_idle=30 sslpassword='a b'"},
+        ),
     ],
 )
 def test_who_wins(project: Path, environment: dict[str, str], file: str, meant: dict[str, str]) -> None:
