@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -289,10 +290,41 @@ def explain(error: psycopg.OperationalError) -> tuple[int, str]:
     return UNREACHABLE, f"database unreachable: {words}"
 
 
+def attempt(outcome: Outcome, options: argparse.Namespace) -> None:
+    """Run the steps; what ends them early becomes part of the outcome, so that no run is without its line."""
+    try:
+        run(outcome, options)
+    except Unusable as error:
+        outcome.fail(USAGE, str(error))
+    except psycopg.OperationalError as error:
+        outcome.fail(*explain(error))
+    except psycopg.Error as error:
+        outcome.fail(1, f"database refused: {one_line(error)}")
+    except DbtStopped as error:
+        outcome.build = "failed"
+        outcome.fail(error.exit_code, f"dbt stopped: {error}")
+    except KeyboardInterrupt:
+        pass  # told by `stop`
+    except Exception as error:
+        trace = without_secrets(traceback.format_exc())
+        as_json = options.log_format == "json"
+        print(json.dumps({"level": "error", "message": trace}) if as_json else trace, file=sys.stderr)
+        outcome.fail(1, f"unforeseen: {type(error).__name__}: {without_secrets(one_line(error))}")
+
+
+def without_secrets(text: str) -> str:
+    """What must never reach a log, blotted out of words that nobody foresaw."""
+    for name in ("PGPASSWORD", "RUSTFS_SECRET_KEY"):
+        if secret := os.environ.get(name):
+            text = text.replace(secret, "***")
+    return text
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run once; the exit code of the first step that failed.
 
-    0 done, skipped, or overlapping the last run; 1 input refused, or a model, test or freshness failed;
+    0 done, skipped, or overlapping the last run; 1 input refused, a model, test or freshness failed, or
+    something that nobody foresaw;
     2 usage or configuration; 69 database or bucket unreachable; 75 another load is running;
     130 or 143 stopped by Ctrl-C or SIGTERM.
     """
@@ -318,19 +350,7 @@ def main(argv: list[str] | None = None) -> int:
     for each in STOPPING:
         signal.signal(each, stop)
     with outcome.step("total"):
-        try:
-            run(outcome, options)
-        except Unusable as error:
-            outcome.fail(USAGE, str(error))
-        except psycopg.OperationalError as error:
-            outcome.fail(*explain(error))
-        except psycopg.Error as error:
-            outcome.fail(1, f"database refused: {one_line(error)}")
-        except DbtStopped as error:
-            outcome.build = "failed"
-            outcome.fail(error.exit_code, f"dbt stopped: {error}")
-        except KeyboardInterrupt:
-            pass  # told by `stop`
+        attempt(outcome, options)
     if options.log_format == "text":
         for problem in outcome.problems:
             print(f"hourly: {problem}", file=sys.stderr)

@@ -533,6 +533,23 @@ def test_what_dbt_says_without_the_trail_of_macros() -> None:
     assert one_line(said) == "Database Error in model x no such column"
 
 
+def test_what_nobody_foresaw_ends_with_the_line_too(job: Job, tmp_path: Path) -> None:
+    """Say, an installation that broke off amid a package."""
+    (tmp_path / "boto3.py").write_text("import os\nraise ImportError(os.environ['RUSTFS_SECRET_KEY'])\n")
+    broken = {"PYTHONPATH": f"{tmp_path}:{job.source}", "RUSTFS_SECRET_KEY": "s3cret"}
+    code, outcome, errors = job(**broken)
+    assert (code, outcome["exit_code"], outcome["status"]) == (1, 1, "failed")
+    assert outcome["problems"] == ["unforeseen: ImportError: ***"]
+    [line] = errors.splitlines()
+    assert 'boto3.py", line 2' in json.loads(line)["message"]
+    done = job.raw(**broken)
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
+    assert done.stdout.startswith("hourly failed (exit 1): ")
+    assert "Traceback (most recent call last):\n" in done.stderr
+    assert done.stderr.endswith("hourly: unforeseen: ImportError: ***\n")
+    assert "s3cret" not in done.stderr + errors
+
+
 def test_settings_that_are_not_utf8_are_one_line(job: Job) -> None:
     job.source.chmod(0o755)
     file = job.source / ".env"
