@@ -83,5 +83,6 @@ def read_settings() -> Settings:
 
 
 def is_misread(target: Mapping[str, object]) -> bool:
-    """Whether a bare @ or / of the password has cut a database URL: the rest of it is host or port then."""
-    return "@" in str(target.get("host")) or not re.fullmatch(r"[\d,]*", str(target.get("port", "")))
+    """Whether a bare @ or / of the password has cut a database URL, whose rest is host, port or name then."""
+    host, port, name = (str(target.get(part, "")) for part in ("host", "port", "dbname"))
+    return "@" in host or not re.fullmatch(r"[\d,]*", port) or bool(re.search("@.*/", name))

@@ -488,6 +488,13 @@ def test_database_url_alone(job: Job) -> None:
         ({"DATABASE_URL": "postgresql://a:p@secret@127.0.0.1:9/x"}, 2, "write an @ of the password as %40"),
         ({"DATABASE_URL": "postgresql://a:secret/p@127.0.0.1:9/x"}, 2, "and a / as %2F"),
         ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/x"}, 69, "database unreachable"),
+        ({"PGHOST": "nowhere.invalid"}, 69, "failed to resolve host 'nowhere.invalid'"),
+        (
+            {"PGSERVICE": "nowhere", "PGSERVICEFILE": "/dev/null"},
+            2,
+            'definition of service "nowhere"',
+        ),
+        ({"PGSERVICE": "nowhere", "PGSERVICEFILE": "/nowhere"}, 2, 'service file "/nowhere" not found'),
         ({"PGDATABASE": "nowhere"}, 2, "PGUSER, PGPASSWORD, PGDATABASE"),
         ({"RUSTFS_ENDPOINT": "http://127.0.0.1:9"}, 69, "exit code 69"),
         ({"RUSTFS_ACCESS_KEY": ""}, 2, "exit code 2"),

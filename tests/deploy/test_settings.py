@@ -60,6 +60,7 @@ def test_a_folder_without_a_project_is_told(project: Path) -> None:
     [
         ("postgresql://fuel:s3cret/word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
         ("postgresql://fuel:s3cret@word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
+        ("postgresql://fuel:123456/word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
         ("postgresql://fuel:s3cret%FC@h:5432/x", "it is not UTF-8"),
         ("postgresql://fuel:s3cret\udcfc@h:5432/x", "it is not UTF-8"),
     ],
