@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -236,22 +238,26 @@ def test_an_edited_csv_is_built(job: Job) -> None:
     assert job()[:1] == (0,)
 
 
-def tracker_that(job: Job, raises: str) -> str:
-    """Put a view in place of the tracker's table, like one on a server that is down; gives the way back."""
+@contextlib.contextmanager
+def tracker_that(job: Job, raises: str) -> Iterator[None]:
+    """For a while, a view in place of the tracker's table, like one on a server that is down."""
     job.database.query(
-        "insert into tracksolid.devices (imei, vehicle_number) values (gen_random_uuid(), 'KCA 549Q');"
+        "insert into tracksolid.devices (imei, vehicle_number) values ('tracker_that', 'KCA 549Q');"
         "alter table tracksolid.devices rename to real_devices;"
         f"create view tracksolid.devices as select * from tracksolid.real_devices where {raises}"
     )
-    return "drop view tracksolid.devices; alter table tracksolid.real_devices rename to devices"
+    yield
+    job.database.query(
+        "drop view tracksolid.devices; alter table tracksolid.real_devices rename to devices;"
+        "delete from tracksolid.devices where imei = 'tracker_that'"
+    )
 
 
 def test_a_tracker_that_raises_keeps_no_fill_from_the_reports(job: Job) -> None:
     before = fills(job)
     job.bucket.put("fuel_records/changes/2026-11-21T04-00-00Z.json", json.dumps([record(200)]).encode())
-    back = tracker_that(job, raises="1 / (imei = '')::int > 0")
-    code, outcome, errors = job()
-    job.database.query(back)
+    with tracker_that(job, raises="1 / (imei = '')::int > 0"):
+        code, outcome, errors = job()
     assert (code, outcome["build"], outcome["rederived"]["records"]) == (1, "failed", 1), errors
     [problem] = outcome["problems"]
     assert problem.startswith("model tracker_devices: error: ")
@@ -261,10 +267,12 @@ def test_a_tracker_that_raises_keeps_no_fill_from_the_reports(job: Job) -> None:
 
 
 def test_a_connection_lost_over_the_tracker_is_no_missing_input(job: Job) -> None:
-    back = tracker_that(job, raises="pg_terminate_backend(pg_backend_pid())")
-    with job.database.connect(autocommit=True) as conn, pytest.raises(psycopg.OperationalError):
+    with (
+        tracker_that(job, raises="pg_terminate_backend(pg_backend_pid())"),
+        job.database.connect(autocommit=True) as conn,
+        pytest.raises(psycopg.OperationalError),
+    ):
         inputs_digest(conn, [])
-    job.database.query(back)
 
 
 def test_a_project_file_that_is_not_utf8_is_one_line(job: Job) -> None:
