@@ -12,20 +12,12 @@ from typing import Any
 import psycopg
 from dotenv import dotenv_values
 from psycopg import pq
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loader.settings import is_misread
+from loader.settings import KEEPALIVES, SERVER_KEEPALIVES, is_misread
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
-# A network that went silent is noticed after two minutes; the system would wait for two hours.
-CLIENT_KEEPALIVES = "keepalives_idle=60 keepalives_interval=10 keepalives_count=6 tcp_user_timeout=120000"
-SERVER_KEEPALIVES = """
-set tcp_keepalives_idle = 60;
-set tcp_keepalives_interval = 10;
-set tcp_keepalives_count = 6;
-set tcp_user_timeout = 120000;
-"""
 
 
 class Unusable(Exception):
@@ -79,8 +71,8 @@ def connect(**options: Any) -> psycopg.Connection[Any]:
 
     The server's end too: it would hold the job's lock, and each later run would be skipped.
     """
-    said = os.environ.get("DATABASE_URL", "")
-    conn = psycopg.connect(f"{CLIENT_KEEPALIVES} {said}", **options)  # libpq: what is said last counts
+    said = conninfo_to_dict(os.environ.get("DATABASE_URL", ""))
+    conn = psycopg.connect(make_conninfo("", **{**KEEPALIVES, **said}), **options)
     conn.execute(SERVER_KEEPALIVES)
     return conn
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import struct
 from collections import Counter
@@ -23,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
 from loader.feed import Feed, Reject, Versions
-from loader.settings import ConfigurationError, Failure, Settings
+from loader.settings import KEEPALIVES, SERVER_KEEPALIVES, ConfigurationError, Failure, Settings, is_misread
 
 log = logging.getLogger("loader")
 T = TypeVar("T")
@@ -35,8 +34,6 @@ SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
 ACCEPT = "--accept-shrink takes it all the same"
 MANY_ROWS = 1_000  # from here on a wrong estimate hurts
 BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 100
-# A network that went silent is noticed after two minutes; the system would wait for two hours.
-KEEPALIVES = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 WRONG_LOGIN = (
     "password authentication failed",
     "no password supplied",
@@ -474,7 +471,7 @@ class Landing:
         try:
             target = conninfo_to_dict(self._conninfo)
             # A password with a bare @ or / turns up here, and would in what libpq says about it.
-            if "@" in str(target.get("host")) or not re.fullmatch(r"[\d,]*", str(target.get("port", ""))):
+            if is_misread(target):
                 raise psycopg.ProgrammingError
             conn = psycopg.connect(
                 make_conninfo("", **{**KEEPALIVES, **target}),
@@ -502,7 +499,8 @@ class Landing:
             conn.adapters.register_dumper(_Binary, _BinaryDumper)
             # A killed loader's session ends soon, even amid a long statement.
             conn.execute(
-                f"{UNHURRIED} set client_connection_check_interval = '1s'; set work_mem = '128MB';"
+                f"{UNHURRIED} {SERVER_KEEPALIVES}"
+                "set client_connection_check_interval = '1s'; set work_mem = '128MB';"
                 # So psycopg reads times, and writes bytes.
                 "set timezone = 'UTC'; set datestyle = 'ISO'; set standard_conforming_strings = on"
             )

@@ -11,6 +11,14 @@ from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# A network that went silent is noticed after two minutes; both systems would wait for two hours.
+KEEPALIVES = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
+SERVER_KEEPALIVES = """
+set tcp_keepalives_idle = 60;
+set tcp_keepalives_interval = 10;
+set tcp_keepalives_count = 6;
+"""
+
 
 class Failure(Exception):
     """What ends a run; the message is one line that says why."""

@@ -23,6 +23,7 @@ import tenacity
 from exports import CHANGES, LATEST, envelope, record
 from proxies import cutting_proxy
 
+from demo import servers
 from loader import bucket as bucket_module
 from loader import landing
 from loader.settings import read_settings
@@ -579,16 +580,17 @@ def test_tls_with_a_server_that_has_none_is_a_setting_to_mend(loader, monkeypatc
         assert "does not support SSL" in loader("--changes", code=2).log
 
 
-def test_a_network_that_goes_silent_is_noticed(loader, monkeypatch):
-    server = loader.database.server
-    with cutting_proxy(server, lambda number: None) as port:
-        url = f"postgresql://{server.user}@127.0.0.1:{port}/{loader.database.name}"
+def test_a_network_that_went_silent_is_noticed_at_both_ends(loader, monkeypatch):
+    with servers.postgres(settings={"listen_addresses": "127.0.0.1"}) as server:
+        url = f"postgresql://{server.user}@127.0.0.1:{server.port}/postgres"
         for option, seconds in (("", 60), ("?keepalives_idle=7", 7)):
             monkeypatch.setenv("DATABASE_URL", url + option)
             with landing.Landing(read_settings(), writing=False) as zone:
-                idle = zone.run(lambda conn: socket.socket(fileno=os.dup(conn.fileno())))
-                with idle:
-                    assert idle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == seconds
+                ours = zone.run(lambda conn: socket.socket(fileno=os.dup(conn.fileno())))
+                theirs = zone.run(lambda conn: conn.execute("show tcp_keepalives_idle").fetchone())
+                with ours:
+                    assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == seconds
+                assert theirs == ("60",)
 
 
 def test_logins_that_the_server_does_not_let_in(loader, monkeypatch):
