@@ -426,17 +426,16 @@ measured_intervals as (
             when duplicate_of_id is not null then 'duplicate'
             when not has_reading then 'odometer_missing'
             when previous_odometer_km is null then 'first_fill'
+            when odometer_km < previous_odometer_km then 'odometer_rollback'
+            -- The first reading of a replaced odometer is good and yet too far off, topped up or not.
             when
-                (ends_interval or not has_good_reading) and odometer_km < previous_odometer_km
-                then 'odometer_rollback'
-            when not has_good_reading then 'distance_implausible'
-            when odometer_km = previous_odometer_km then 'odometer_repeated'
-            when is_topped_up then 'topup_merged'
-            when
-                not {{ readings_agree(
+                not has_good_reading
+                or not {{ readings_agree(
                     'previous_odometer_km::double precision', 'previous_end_s', 'reading_km', 'filled_s'
                 ) }}
                 then 'distance_implausible'
+            when odometer_km = previous_odometer_km then 'odometer_repeated'
+            when is_topped_up then 'topup_merged'
             when misses_litres then 'litres_missing'
             when holds_implausible_litres then 'litres_implausible'
         end as reason_so_far

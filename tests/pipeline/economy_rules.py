@@ -177,7 +177,7 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         measured.append(
             _Measured(
                 fill,
-                _reason(fill, last, tank, ends, is_good, is_topped_up, limits),
+                _reason(fill, last, tank, is_good, is_topped_up, limits),
                 _km(fill) - _km(last) if last and fill.odometer_km else None,
                 sum(part.litres or 0 for part in tank),
                 ends,
@@ -301,7 +301,6 @@ def _reason(
     fill: Fact,
     last: Fact | None,
     tank: list[Fact],
-    ends: bool,
     good: bool,
     topped_up: bool,
     limits: dict[str, Any],
@@ -310,16 +309,14 @@ def _reason(
         return "odometer_missing"
     if last is None:
         return "first_fill"
-    if (ends or not good) and fill.odometer_km < _km(last):
+    if fill.odometer_km < _km(last):
         return "odometer_rollback"
-    if not good:
+    if not good or not _agree(last, fill, limits):
         return "distance_implausible"
     if fill.odometer_km == last.odometer_km:
         return "odometer_repeated"
     if topped_up:
         return "topup_merged"
-    if not _agree(last, fill, limits):
-        return "distance_implausible"
     if any(not part.litres for part in tank):
         return "litres_missing"
     if any(_litres_implausible(part, limits) for part in tank):

@@ -22,7 +22,7 @@ PRECISION = 0.9
 LOUDER = {"a reading in 20 is 100 to 600 km too high": 2, "a trip in 4 is loaded, 2.2 times the fuel": 5}
 
 # A vehicle with a tank of 60 l that burns 10 l on 100 km: litres burnt since the fill before, litres bought,
-# the rule that speaks, and km that the reading is typed too high.
+# the rule that speaks, and km that the reading is too high.
 Chapter = tuple[int, int | None, str | None] | tuple[int, int | None, str | None, int]
 Story = list[Chapter]
 ECONOMY = "economy_below_baseline"
@@ -45,6 +45,10 @@ STORIES: dict[str, Story] = {
     "always the same sum, twice a day": [*SAME_SUM, (1, 20, None)],
     "a reading far too high": [*FILLED_UP, (48, 48, None, 450), (45, 45, None), (50, 50, None)],
     "a reading too high": [*FILLED_UP, (48, 48, None, 200), (45, 45, None), (50, 50, None)],
+    "another odometer, and topped up afterwards": [
+        *FILLED_UP, (40, 35, "odometer_rollback", -57_000), (1, 5, "odometer_rollback", -57_000),
+        *[(40, 40, None, -57_000)] * 4,
+    ],
     "loaded on a trip in three": [
         *FILLED_UP, *[(25, 57, ECONOMY), (50, 50, None), (50, 50, None)] * 3, (25, 57, None), (50, 50, None),
     ],

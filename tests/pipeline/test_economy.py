@@ -135,7 +135,8 @@ def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
 
 
 def test_intervals_of_a_fleet_follow_the_rules(built: Built) -> None:
-    """Histories long enough for a baseline, with room in the tank to reckon with, and with typing errors."""
+    """Histories long enough for a baseline, with room in the tank to reckon with, with typing errors, and with
+    odometers that are replaced by one that reads more, or less."""
     _, fills = fleet_fills(5, 12, datetime(2025, 6, 1, tzinfo=NAIROBI), datetime(2026, 10, 1, tzinfo=NAIROBI))
     facts = [
         Fact(
@@ -145,7 +146,12 @@ def test_intervals_of_a_fleet_follow_the_rules(built: Built) -> None:
         for fill in fills
     ]  # fmt: skip
     rng = random.Random(1)
+    more_km = dict.fromkeys((fact.plate for fact in facts), 0)
     for fact in facts:
+        if rng.random() < 0.03:
+            more_km[fact.plate] = 200_000 - more_km[fact.plate]
+        if fact.odometer_km:
+            fact.odometer_km += more_km[fact.plate]
         slip = rng.random()
         if slip < 0.04 and fact.odometer_km:
             fact.odometer_km += rng.randrange(100, 900)
