@@ -16,7 +16,9 @@
     can but mean 0 and 1. Without a known form, a short text that ends like a plate is kept (vanity plates).
     Money, distances and dates look like plates, too (`KES 500`, `NOV 25`). Letters of other scripts stay where they
     are, so that nothing is read across them: a plate without its Cyrillic letter is another vehicle's. A trailer
-    is no answer beside other digits: they may be a foreign vehicle's. `limit all` keeps each step computed once. -#}
+    is no answer beside other digits: they may be a foreign vehicle's. Seven digits in a row are a phone number, a date
+    or the like, but for those of a plate beside them: nothing is read across these either. `limit all` keeps each
+    step computed once. -#}
 {% macro plate_in_text(value) -%}
     (
         select
@@ -41,7 +43,20 @@
                 words.spaced,
                 replace(words.spaced, ' ', '') as compact
             from (
-                select btrim(regexp_replace(upper({{ clean_text(value) }}), e'{{ punctuation_and_blanks() }}+', ' ', 'g')) as spaced
+                select
+                    case
+                        when folded.spaced ~ '[0-9]( ?[0-9]){6}'
+                            then btrim(regexp_replace(
+                                folded.spaced,
+                                e'\\m({{ known_plate_forms() }})\\M|[0-9](?: ?[0-9]){6,}(?![0-9]| ?(?:CD|UN|CG) ?[0-9OI])',
+                                e'\\1 / ', 'g'
+                            ), ' /')
+                        else folded.spaced
+                    end as spaced
+                from (
+                    select btrim(regexp_replace(upper({{ clean_text(value) }}), e'{{ punctuation_and_blanks() }}+', ' ', 'g')) as spaced
+                    limit all
+                ) as folded
                 limit all
             ) as words
             limit all

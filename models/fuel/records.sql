@@ -72,7 +72,7 @@ plates as materialized (
     select
         typed,
         {{ without_phone_numbers('typed') }} as car,
-        {{ function('norm_plate') }}({{ without_phone_numbers('typed') }}) collate "C" as plate
+        {{ function('norm_plate') }}(typed) collate "C" as plate
     from (select distinct typed from car_texts) as spellings
 
 ),

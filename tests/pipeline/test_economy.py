@@ -135,8 +135,7 @@ def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
 
 
 def test_intervals_of_a_fleet_follow_the_rules(built: Built) -> None:
-    """Histories long enough for a baseline, with room in the tank to reckon with, with typing errors, and with
-    odometers that are replaced by one that reads more, or less."""
+    """Long enough for a baseline and room in the tank, with typing errors, and with odometers replaced."""
     _, fills = fleet_fills(5, 12, datetime(2025, 6, 1, tzinfo=NAIROBI), datetime(2026, 10, 1, tzinfo=NAIROBI))
     facts = [
         Fact(

@@ -52,6 +52,12 @@ PLATES = {
     # Letters and digits of other scripts: nothing is read across them, nor without them.
     "KСA 542Q": None, "КCА 542Q": None, "KCA 542С": None, "KÇA 542Q": None, "KC\u0301A 542Q": None, "KCA5٤2Q": None,
     "KCA 5А2Q": None, "車 KCA 542Q": "KCA542Q", "KCA 542Q (Ñandu)": "KCA542Q", "🇰🇪 KCA 542Q": "KCA542Q", "KCA•542Q": "KCA542Q",
+    # Phone numbers, dates and distances beside a plate take none of its digits, and none of them become a plate.
+    "GK 1234 0712345678": "GK1234", "GK 1234, 01/11/2026": "GK1234", "KAA-123 (0712 345 678)": "KAA123", "KAA 123/45,678 km": "KAA123",
+    "0712345678 47 CG 456A": "47CG456A", "+254712345678 29 CD 19 K": "29CD19K", "0712 345 678 47CG456A": "47CG456A", "29 CD 19 0712345678": "29CD19",
+    "KCA 542Q 0712345678": "KCA542Q", "KCA 542Q0712345678": "KCA542Q", "0712345678KCA 542Q": "KCA542Q", "K C A 5 4 2 Q 0712345678": "KCA542Q",
+    "UAX 123B 0712345678": "UAX123B", "0712-345-678 BOSS 1": "BOSS1", "KAA 123 0712345678 J. Mwangi": "KAA123", "ZC 1234 0712345678": "ZC1234", "BOSS 1/ZC 1234 0712345678": None,
+    "KAA 123 0712345678 / KBB 456A": None, "KAA 1230712345678": None, "T0712345": None, "T 07 12 34 5": None, "KES 500 0712345678": None,
     # Other known forms.
     "KAA 123": "KAA123", "KMDA 123X": "KMDA123X", "kmda-123x": "KMDA123X", "KTWB 456C": "KTWB456C", "GKA 123B": "GKA123B",
     "GK A 123 B": "GKA123B", "GK 1234": "GK1234", "47 CG 456A": "47CG456A", "1 CG 001A": "1CG001A", "29 CD 19 K": "29CD19K",
