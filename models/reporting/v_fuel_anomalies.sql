@@ -293,7 +293,7 @@ findings as (
             {{ figure('distance_km') }} || ' km in '
             || {{ figure('days_since_previous', 1) }} || ' days' as observed,
             'at most ' || {{ figure('implausible_distance_threshold') }}
-            || ' km per day, and no more than the readings that follow' as expected,
+            || ' km per day, and in agreement with the readings around it' as expected,
             amount_kes as kes_at_risk,
             concat(
                 'The odometer reads ', {{ figure('odometer_km') }}, ' km, ', {{ figure('distance_km') }},
@@ -302,7 +302,7 @@ findings as (
                 case
                     when km_per_day > implausible_distance_threshold
                         then ': ' || {{ figure('km_per_day') }} || ' km per day.'
-                    else ', and more than the readings that follow.'
+                    else ', and does not agree with readings around it.'
                 end
             ) as explanation
         where has_implausible_distance
