@@ -38,13 +38,15 @@
 
 
 {#- The number of one shape, with what people put around it; `drop` holds the separators that go (its first
-    character becomes `keep`). -#}
+    character becomes `keep`). A dash that touches the label before it, or stands between blanks, is no sign: after
+    a label it stands for a colon, after a currency it may be either. -#}
 {% macro number_shaped(value, shape, drop, keep) -%}
     {%- set litres_words = 'l(?:t?r?s?|it(?:t?er|re|r|a)?s?)' -%}
+    {%- set labels = 'od[o0](?:meter)?|mileage|' ~ litres_words ~ '|amount|total|cost|kms?' -%}
     cast(replace(translate(
         substring(
             {{ number_text(value) }} from
-            e'^\\s*(?:(?:k(?:shs?|es)|shs?|bob|od[o0](?:meter)?|mileage|{{ litres_words }}|amount|total|cost|kms?)[.:=\\s]*)?([-+]?(?:{{ shape }}))\\s*(?:(?:{{ litres_words }}|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\\s*(?:/[=-]?|=)?[.\\s]*$'
+            e'^\\s*(?:(?:k(?:shs?|es)|shs?|bob|(?:{{ labels }})(?:[.:=]*-|[.:=\\s]*-\\s)?)[.:=\\s]*)?((?:(?<![a-z.:=-])[-+])?(?:{{ shape }}))\\s*(?:(?:{{ litres_words }}|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\\s*(?:/[=-]?|=)?[.\\s]*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
 {%- endmacro %}
