@@ -300,6 +300,11 @@ findings as (
                 ' km more than the last good reading ',
                 {{ figure('days_since_previous', 1) }}, ' days before',
                 case
+                    -- Less than a day counts as one.
+                    when km_per_day > implausible_distance_threshold and days_since_previous < 1
+                        then
+                            ': more than ' || {{ figure('implausible_distance_threshold') }}
+                            || ' km within a day.'
                     when km_per_day > implausible_distance_threshold
                         then ': ' || {{ figure('km_per_day') }} || ' km per day.'
                     else ', and does not agree with readings around it.'
