@@ -6,6 +6,8 @@
     'price_out_of_band', 'litres_amount_swapped', 'fuel_type_unusual', 'refill_too_soon',
     'economy_below_baseline', 'plate_unknown',
 ] %}
+{%- set lowest_price = 'expected_price * (1 - price_out_of_band_second_threshold)' %}
+{%- set highest_price = 'expected_price * (1 + price_out_of_band_threshold)' %}
 
 with fill_intervals as (
 
@@ -204,10 +206,10 @@ flagged_fills as (
         as has_implausible_distance,
         is_over_maximum as has_litres_over_usual_maximum,
         (
-            price_per_litre_kes > expected_price * (1 + price_out_of_band_threshold)
+            price_per_litre_kes > {{ highest_price }}
             -- Too many litres make the price too low.
             or (
-                price_per_litre_kes < expected_price * (1 - price_out_of_band_second_threshold)
+                price_per_litre_kes < {{ lowest_price }}
                 and not is_over_maximum
             )
         )
@@ -306,7 +308,11 @@ findings as (
                             ': more than ' || {{ figure('implausible_distance_threshold') }}
                             || ' km within a day.'
                     when km_per_day > implausible_distance_threshold
-                        then ': ' || {{ figure('km_per_day') }} || ' km per day.'
+                        then
+                            -- Never the limit itself, which it exceeds.
+                            ': '
+                            || {{ figure('greatest(km_per_day, trunc(implausible_distance_threshold) + 1)') }}
+                            || ' km per day.'
                     else ', and does not agree with readings around it.'
                 end
             ) as explanation
@@ -316,9 +322,9 @@ findings as (
 
         select
             'litres_over_usual_maximum' as rule,
-            {{ figure('litres', 1) }} || ' l' as observed,
-            'at most '
-            || {{ figure('usual_max_litres * litres_over_usual_maximum_threshold', 1) }} || ' l' as expected,
+            -- A limit that is cut off, and litres to the last place, never read the same.
+            {{ figure('litres', 1, 2) }} || ' l' as observed,
+            'at most ' || {{ figure('trunc(most_litres, 1)', 1) }} || ' l' as expected,
             round((litres - usual_max_litres) * paid_price, 2) as kes_at_risk,
             concat(
                 {{ figure('litres', 1) }}, ' l in one fill; the usual maximum of this vehicle is ',
@@ -330,10 +336,15 @@ findings as (
 
         select
             'price_out_of_band' as rule,
-            'KES ' || {{ figure('price_per_litre_kes', 2) }} || ' per litre' as observed,
-            'KES ' || {{ figure('expected_price * (1 - price_out_of_band_second_threshold)', 2) }} || ' to '
-            || {{ figure('expected_price * (1 + price_out_of_band_threshold)', 2) }}
-            || ' per litre' as expected,
+            -- The band is rounded inwards, and a price a hair beside it shown with all its places.
+            'KES ' || case
+                when
+                    round(price_per_litre_kes, 2) between {{ lowest_price }} and {{ highest_price }}
+                    then {{ figure('price_per_litre_kes', 2, 2) }}
+                else {{ figure('price_per_litre_kes', 2) }}
+            end || ' per litre' as observed,
+            'KES ' || {{ figure('ceil(' ~ lowest_price ~ ' * 100) / 100', 2) }} || ' to '
+            || {{ figure('trunc(' ~ highest_price ~ ', 2)', 2) }} || ' per litre' as expected,
             least(round(abs(price_per_litre_kes - expected_price) * litres, 2), abs(amount_kes))
             as kes_at_risk,
             concat(
