@@ -142,7 +142,8 @@ select
     last_build.finished_at as last_build_at,
     round(extract(epoch from now() - last_load.built_finished_at) / 60)::bigint as lag_minutes,
     (
-        select count(*)
+        -- Every hourly snapshot brings the same bad record again.
+        select count(distinct coalesce('id ' || load_rejects.id, md5(load_rejects.original)))
         from loads_of_24_hours
         inner join load_rejects on loads_of_24_hours.load_id = load_rejects.load_id
         where load_rejects.reason <> 'sanitised'

@@ -108,7 +108,7 @@ def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
         " where field = 'department'"
     ) == [("SLAES.", 2, "Sales", "slaes,Sales")]
 
-    # Rejects and refused objects count for a day; a repaired record is no reject, a retry no second object.
+    # Rejects and refused objects count for a day, and once if they come again; a repaired record is none.
     db.query("""
         insert into fuel.loads (mode, object_key, started_at, finished_at, status) values
             ('changes', 'bad', now() - interval '2 hours', now(), 'refused'),
@@ -116,7 +116,8 @@ def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
             ('changes', 'worse', now() - interval '1 hour', now(), 'refused'),
             ('changes', 'old', now() - interval '25 hours', now() - interval '25 hours', 'refused');
         insert into fuel.load_rejects (load_id, position, reason, original) values
-            (1, 1, 'no id', ''), (1, 2, 'no id', ''), (1, 3, 'sanitised', ''), (5, 1, 'no id', '');
+            (1, 1, 'no id', '{}'), (1, 2, 'no id', '[]'), (1, 3, 'sanitised', '1'), (3, 1, 'no id', '{}'),
+            (5, 1, 'no id', '2');
     """)
     assert health(counts) == (2, 2, 0, expected_unmapped)
     assert health("lag_minutes") == (90,)
