@@ -121,6 +121,7 @@
     an older fuel.records, could else write last, over rows of a newer load, and `staleness` would not see it.
 -#}
 {% macro one_build_at_a_time() -%}
+    {{ settings_of_long_statements() }}
     select pg_advisory_xact_lock(hashtextextended('{{ this }}', 0))
 {%- endmacro %}
 

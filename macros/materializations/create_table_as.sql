@@ -48,6 +48,7 @@
 {% macro settings_of_long_statements() -%}
     set local jit = off;
     set local statement_timeout = 0;
+    set local lock_timeout = 0;
     select set_config(name, '0', true) from pg_catalog.pg_settings where name = 'transaction_timeout';
     select set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')), {{ 64 * 1024 * 1024 }}) || 'B', true);
 {% endmacro %}
