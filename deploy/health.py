@@ -7,6 +7,7 @@ import sys
 import psycopg
 
 from deploy.settings import DBT_ROLE, Unusable, connect, read_settings
+from loader.settings import naming_host
 
 # The age at which source freshness is an error, too.
 LIMIT_MINUTES = 6 * 60
@@ -27,7 +28,7 @@ def main() -> int:
             conn.execute(ACT, [DBT_ROLE])
             row = conn.execute("select lag_minutes from reporting.v_pipeline_health").fetchone()
     except (Unusable, psycopg.Error) as error:
-        print(f"unhealthy: {' '.join(str(error).split())}")
+        print(f"unhealthy: {naming_host(' '.join(str(error).split()))}")
         return 1
     lag = row[0] if row else None
     healthy = lag is not None and lag < LIMIT_MINUTES

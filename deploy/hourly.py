@@ -43,6 +43,7 @@ from deploy.settings import (
     read_settings,
     state_dir,
 )
+from loader.settings import naming_host
 
 LOCK = "fleetfuel.hourly"
 
@@ -282,8 +283,7 @@ def explain(error: psycopg.OperationalError) -> tuple[int, str]:
     """Exit code and words for a connection that failed: a wrong login is configuration, as for the loader."""
     from loader.landing import WRONG_LOGIN
 
-    # psycopg looks for the host's address, and does not know it by name if a variable has it.
-    words = one_line(error).replace("host None", f"host {os.environ.get('PGHOST')!r}")
+    words = naming_host(one_line(error))
     if any(phrase in words for phrase in (*WRONG_LOGIN, "definition of service", "service file")):
         return USAGE, f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {words}"
     if not os.environ.keys() & {"PGHOST", "PGSERVICE"}:

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from urllib3.exceptions import HTTPError
 
-from loader.settings import ConfigurationError, Failure, Settings
+from loader.settings import ConfigurationError, Failure, Settings, naming_host
 
 log = logging.getLogger("loader")
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class StoredObject:
 
 def first_line(error: BaseException | None) -> str:
     """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return naming_host((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def retrying(retry_on: Callable[[BaseException], bool], what: str) -> tenacity.Retrying:

@@ -90,6 +90,11 @@ def read_settings() -> Settings:
     return settings
 
 
+def naming_host(words: str) -> str:
+    """What psycopg says of a host it cannot resolve, which it does not know by name if a variable has it."""
+    return words.replace("host None", f"host {os.environ.get('PGHOST')!r}")
+
+
 def is_misread(target: Mapping[str, object]) -> bool:
     """Whether a bare @ or / of the password has cut a database URL, whose rest is host, port or name then."""
     host, port, name = (str(target.get(part, "")) for part in ("host", "port", "dbname"))

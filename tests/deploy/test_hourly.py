@@ -120,6 +120,18 @@ def test_a_refused_object_is_told_and_stops_nothing(job: Job) -> None:
     job.bucket.delete("fuel_records/changes/2026-11-21T02-00-00Z.json")
 
 
+def test_without_a_snapshot_deltas_are_built_all_the_same(job: Job) -> None:
+    kept = (job.bucket.server.root / job.bucket.name / SNAPSHOT).read_bytes()
+    job.bucket.delete(SNAPSHOT)
+    changed = record(100, litres="51", updated_at="2026-11-21T04:30:00.000Z")
+    job.bucket.put("fuel_records/changes/2026-11-21T05-00-00Z.json", json.dumps([changed]).encode())
+    code, outcome, errors = job()
+    job.bucket.put(SNAPSHOT, kept)
+    assert (code, outcome["objects"], outcome["build"]) == (1, 1, "done")
+    assert "holds no fuel_records/latest.json" in errors
+    assert job.database.query("select litres from reporting.v_fuel_fills where id = '100'") == [(51,)]
+
+
 def test_what_else_a_build_depends_on(job: Job) -> None:
     assert job()[1]["build"].startswith("skipped")
     job.database.query("insert into tracksolid.devices (imei, vehicle_number) values ('35', 'KCA 540Q')")

@@ -474,6 +474,7 @@ SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"
         ({"PGDATABASE": "no_such"}, "--snapshot", 2, "PGDATABASE"),
         ({"PGUSER": "no_such"}, "--snapshot", 2, "PGUSER"),
         ({"PGHOST": "127.0.0.1", "PGPORT": "1"}, "--snapshot --apply", 69, "the database cannot be reached"),
+        ({"PGHOST": "nowhere.invalid"}, "--snapshot", 69, "failed to resolve host 'nowhere.invalid'"),
         ({"DATABASE_URL": f"postgres//{PASSWORD}"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u:p%40ss%2Fw%25rd@127.0.0.1:1/x"}, "--snapshot", 69, "cannot be reached"),
         ({"DATABASE_URL": "postgresql://u:p@ss/w%rd@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
@@ -513,6 +514,7 @@ def test_what_is_wrong_is_said_in_one_line(loader, monkeypatch, change, args, co
     last = log.splitlines()[-1]
     assert said in last
     assert "Traceback" not in log
+    assert "None" not in log
     for secret in (SECRET, PASSWORD, "p%40ss", PASSWORD.replace("/", ""), "ss@127", "'pa'"):
         assert secret not in log
     if said not in ("required", "not allowed") and "goes with" not in said and "--since" not in args:
