@@ -7,7 +7,7 @@ import sys
 import psycopg
 
 from deploy.settings import DBT_ROLE, Unusable, connect, read_settings
-from loader.settings import naming_host
+from loader.words import naming_host
 
 # The age at which source freshness is an error, too.
 LIMIT_MINUTES = 6 * 60

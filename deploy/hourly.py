@@ -43,7 +43,8 @@ from deploy.settings import (
     read_settings,
     state_dir,
 )
-from loader.settings import naming_host
+from loader.connection import UNHURRIED, WRONG_LOGIN
+from loader.words import blotted, naming_host
 
 LOCK = "fleetfuel.hourly"
 
@@ -240,8 +241,6 @@ def spelled_out(conn: psycopg.Connection[Any]) -> dict[str, str]:
 
 def run(outcome: Outcome, options: argparse.Namespace) -> None:
     """The steps, under the lock."""
-    from loader.landing import UNHURRIED
-
     read_settings()
     state = state_dir()
     readers = sorted(
@@ -281,10 +280,8 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
 
 def explain(error: psycopg.OperationalError) -> tuple[int, str]:
     """Exit code and words for a connection that failed: a wrong login is configuration, as for the loader."""
-    from loader.landing import WRONG_LOGIN
-
     words = naming_host(one_line(error))
-    if any(phrase in words for phrase in (*WRONG_LOGIN, "definition of service", "service file")):
+    if any(phrase in words for phrase in WRONG_LOGIN):
         return USAGE, f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {words}"
     if not os.environ.keys() & {"PGHOST", "PGSERVICE"}:
         words += f" (neither PGHOST nor DATABASE_URL is set, in the environment or in {ROOT / '.env'})"
@@ -315,19 +312,16 @@ def attempt(outcome: Outcome, options: argparse.Namespace) -> None:
 
 def without_secrets(text: str) -> str:
     """What must never reach a log, blotted out of words that nobody foresaw."""
-    for name in ("PGPASSWORD", "RUSTFS_SECRET_KEY"):
-        if secret := os.environ.get(name):
-            text = text.replace(secret, "***")
-    return text
+    secrets = (os.environ.get(name, "").strip() for name in ("PGPASSWORD", "RUSTFS_SECRET_KEY"))
+    return blotted(text, filter(None, secrets))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run once; the exit code of the first step that failed.
 
     0 done, skipped, or overlapping the last run; 1 input refused, a model, test or freshness failed, or
-    something that nobody foresaw;
-    2 usage or configuration; 69 database or bucket unreachable; 75 another load is running;
-    130 or 143 stopped by Ctrl-C or SIGTERM.
+    something that nobody foresaw; 2 usage or configuration; 69 database or bucket unreachable; 75 another
+    load is running; 130 or 143 stopped by Ctrl-C or SIGTERM.
     """
     parser = argparse.ArgumentParser(prog="fuel-hourly", description=__doc__)
     parser.add_argument(

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loader.settings import KEEPALIVES, SERVER_KEEPALIVES, is_misread
+from loader.connection import SERVER_KEEPALIVES, is_misread, lasting
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
@@ -71,8 +71,7 @@ def connect(**options: Any) -> psycopg.Connection[Any]:
 
     The server's end too: it would hold the job's lock, and each later run would be skipped.
     """
-    said = conninfo_to_dict(os.environ.get("DATABASE_URL", ""))
-    conn = psycopg.connect(make_conninfo("", **{**KEEPALIVES, **said}), **options)
+    conn = psycopg.connect(lasting(conninfo_to_dict(os.environ.get("DATABASE_URL", ""))), **options)
     conn.execute(SERVER_KEEPALIVES)
     return conn
 

@@ -17,7 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from urllib3.exceptions import HTTPError
 
-from loader.settings import ConfigurationError, Failure, Settings, naming_host
+from loader.settings import ConfigurationError, Failure, Settings
+from loader.words import naming_host
 
 log = logging.getLogger("loader")
 T = TypeVar("T")

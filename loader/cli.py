@@ -25,6 +25,7 @@ from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, first_line
 from loader.feed import NAIROBI, key_time, parse
 from loader.landing import Landing, Source
 from loader.settings import ConfigurationError, Failure, Settings, read_settings
+from loader.words import blotted
 
 log = logging.getLogger("loader")
 SNAPSHOT_KEY = "fuel_records/latest.json"
@@ -226,21 +227,17 @@ class _Formatter(logging.Formatter):
         self._as_json, self._secrets = as_json, secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        level, message = record.levelname.lower(), self._blotted(record.getMessage())
+        level, message = record.levelname.lower(), blotted(record.getMessage(), self._secrets)
         if self._as_json:
             return self._json(level, message, record)
         return message if level == "info" else f"{level}: {message}"
-
-    def _blotted(self, text: str) -> str:
-        for secret in self._secrets:
-            for written in (secret, json.dumps(secret)[1:-1]):
-                text = text.replace(written, "***")
-        return text
 
     def _json(self, level: str, message: str, record: logging.LogRecord) -> str:
         names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
         fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
         # In the values only: a secret may be a digit, or a word that is the name of a field.
-        fields = {n: self._blotted(value) if isinstance(value, str) else value for n, value in fields.items()}
+        for name, value in fields.items():
+            if isinstance(value, str):
+                fields[name] = blotted(value, self._secrets)
         when = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
         return json.dumps({"time": when, "level": level, "message": message, **fields})

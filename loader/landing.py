@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Dumper
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
+from loader.connection import SERVER_KEEPALIVES, UNHURRIED, WRONG_LOGIN, is_misread, lasting
 from loader.feed import Feed, Reject, Versions
-from loader.settings import KEEPALIVES, SERVER_KEEPALIVES, ConfigurationError, Failure, Settings, is_misread
+from loader.settings import ConfigurationError, Failure, Settings
 
 log = logging.getLogger("loader")
 T = TypeVar("T")
@@ -34,17 +35,6 @@ SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
 ACCEPT = "--accept-shrink takes it all the same"
 MANY_ROWS = 1_000  # from here on a wrong estimate hurts
 BATCH_ROWS, BATCH_BYTES, WRITE_ROWS = 5_000, 4 << 20, 100
-WRONG_LOGIN = (
-    "password authentication failed",
-    "no password supplied",
-    "does not exist",
-    "pg_hba.conf",  # has no entry for it, or one that rejects it
-    "is not permitted to log in",
-    "permission denied for database",
-    "permission denied to set role",
-    "server does not support SSL",
-    "invalid ",  # a parameter in DATABASE_URL
-)
 COLUMNS = "id, raw, raw_digest, source_updated_at, exported_at, absent_since, load_id"
 EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=timezone.utc), timedelta(microseconds=1)
 BYTEA, TEXT, TIMESTAMPTZ, JSONB = 17, 25, 1184, 3802  # type oids
@@ -93,14 +83,6 @@ where id = any(%(ids)s)
 """
 # A digest stands for id and version: what a snapshot repeats is known by it, without reading the record.
 LIVE_DIGESTS = "select array_agg(raw_digest) from fuel.records_raw where absent_since is null"
-# A session that may take its time, whatever limits the database sets for others; the last one came with 17.
-UNHURRIED = """
-set statement_timeout = 0;
-set lock_timeout = 0;
-set idle_in_transaction_session_timeout = 0;
-set idle_session_timeout = 0;
-select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout';
-"""
 # One row per record that is not simply unchanged.
 COMPARE = """
 select
@@ -274,6 +256,8 @@ class Landing:
 
     def load(self, source: Source, feed: Feed, *, accept_shrink: bool) -> tuple[int | None, Counts]:
         """Land one object, all or nothing: its load_id (None in a dry run) and counts.
+
+        If it has been landed since the ledger was asked, these are the ones of then.
 
         Raises:
             RefusedObject: a snapshot that lost too much.
@@ -474,7 +458,7 @@ class Landing:
             if is_misread(target):
                 raise psycopg.ProgrammingError
             conn = psycopg.connect(
-                make_conninfo("", **{**KEEPALIVES, **target}),
+                lasting(target),
                 connect_timeout=10,
                 application_name=name,
                 client_encoding="UTF8",  # as records are sent, whatever PGCLIENTENCODING or the role says

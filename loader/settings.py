@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
 from typing import Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-# A network that went silent is noticed after two minutes; both systems would wait for two hours.
-KEEPALIVES = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
-SERVER_KEEPALIVES = """
-set tcp_keepalives_idle = 60;
-set tcp_keepalives_interval = 10;
-set tcp_keepalives_count = 6;
-"""
 
 
 class Failure(Exception):
@@ -88,14 +78,3 @@ def read_settings() -> Settings:
     if not settings.database_url:
         settings.need("pghost", "pguser", "pgdatabase")
     return settings
-
-
-def naming_host(words: str) -> str:
-    """What psycopg says of a host it cannot resolve, which it does not know by name if a variable has it."""
-    return words.replace("host None", f"host {os.environ.get('PGHOST')!r}")
-
-
-def is_misread(target: Mapping[str, object]) -> bool:
-    """Whether a bare @ or / of the password has cut a database URL, whose rest is host, port or name then."""
-    host, port, name = (str(target.get(part, "")) for part in ("host", "port", "dbname"))
-    return "@" in host or not re.fullmatch(r"[\d,]*", port) or bool(re.search("@.*/", name))

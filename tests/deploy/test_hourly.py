@@ -562,8 +562,10 @@ def test_what_dbt_says_without_the_trail_of_macros() -> None:
 
 def test_what_nobody_foresaw_ends_with_the_line_too(job: Job, tmp_path: Path) -> None:
     """Say, an installation that broke off amid a package."""
-    (tmp_path / "boto3.py").write_text("import os\nraise ImportError(os.environ['RUSTFS_SECRET_KEY'])\n")
-    broken = {"PYTHONPATH": f"{tmp_path}:{job.source}", "RUSTFS_SECRET_KEY": "s3cret"}
+    (tmp_path / "boto3.py").write_text(
+        "import os\nraise ImportError(os.environ['RUSTFS_SECRET_KEY'].strip())\n"
+    )
+    broken = {"PYTHONPATH": f"{tmp_path}:{job.source}", "RUSTFS_SECRET_KEY": "s3cret\n"}
     code, outcome, errors = job(**broken)
     assert (code, outcome["exit_code"], outcome["status"]) == (1, 1, "failed")
     assert outcome["problems"] == ["unforeseen: ImportError: ***"]

@@ -9,7 +9,8 @@ import pytest
 from exports import envelope, record
 from psycopg import sql
 
-from loader.landing import UNHURRIED, Landing
+from loader.connection import UNHURRIED
+from loader.landing import Landing
 from loader.settings import ConfigurationError, read_settings
 
 SETTINGS = {

@@ -481,6 +481,8 @@ SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"
         ({"DATABASE_URL": "postgresql://u:12@ss@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u:pa/ss@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u@127.0.0.1:1/x?sslmode=no"}, "--snapshot", 2, "(or DATABASE_URL): "),
+        ({"DATABASE_URL": "service=nowhere", "PGSERVICEFILE": "/dev/null"}, "--snapshot", 2, "definition of service"),
+        ({"DATABASE_URL": "service=nowhere", "PGSERVICEFILE": "/nowhere"}, "--snapshot", 2, "service file"),
         ({"RUSTFS_ENDPOINT": None, "RUSTFS_SECRET_KEY": ""}, "--snapshot", 2, "missing: RUSTFS_ENDPOINT, RUSTFS_SECRET_KEY"),
         ({"RUSTFS_ENDPOINT": "127.0.0.1"}, "--snapshot", 2, "RUSTFS_ENDPOINT"),
         ({"RUSTFS_ENDPOINT": "http://127.0.0.1:1"}, "--changes", 69, "the bucket cannot be reached"),

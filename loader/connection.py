@@ -1,0 +1,48 @@
+"""How loader and hourly job connect to PostgreSQL. Quick to import: the health check does, too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from psycopg.conninfo import make_conninfo
+
+# A network that went silent is noticed after two minutes; both systems would wait for two hours.
+KEEPALIVES = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
+SERVER_KEEPALIVES = """
+set tcp_keepalives_idle = 60;
+set tcp_keepalives_interval = 10;
+set tcp_keepalives_count = 6;
+"""
+# A session that may take its time, whatever limits the database sets for others; the last one came with 17.
+UNHURRIED = """
+set statement_timeout = 0;
+set lock_timeout = 0;
+set idle_in_transaction_session_timeout = 0;
+set idle_session_timeout = 0;
+select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout';
+"""
+WRONG_LOGIN = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "pg_hba.conf",  # has no entry for it, or one that rejects it
+    "is not permitted to log in",
+    "permission denied for database",
+    "permission denied to set role",
+    "server does not support SSL",
+    "definition of service",  # is not found in the file
+    "service file",  # is not found
+    "invalid ",  # a parameter in DATABASE_URL
+)
+
+
+def lasting(target: Mapping[str, str | int | None]) -> str:
+    """The connection string of a target, with keepalives of ours where it names none."""
+    return make_conninfo("", **{**KEEPALIVES, **target})
+
+
+def is_misread(target: Mapping[str, object]) -> bool:
+    """Whether a bare @ or / of the password has cut a database URL, whose rest is host, port or name then."""
+    host, port, name = (str(target.get(part, "")) for part in ("host", "port", "dbname"))
+    return "@" in host or not re.fullmatch(r"[\d,]*", port) or bool(re.search("@.*/", name))
