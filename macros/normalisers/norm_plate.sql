@@ -84,10 +84,10 @@
 {%- endmacro %}
 
 
-{#- Vehicles (KXX 123X, the older KXX 123), motorcycles and three-wheelers, government, diplomatic, county, trailers. -#}
+{#- Vehicles (KXX 123X, the older KXX 123), motorcycles, three-wheelers and heavy machinery, government, diplomatic, county, trailers. -#}
 {% macro known_plate_forms() -%}
     {%- set letter, digit = '[A-HJ-NP-Z]', '[0-9OI]' -%}
-    K{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}?|K[MT]{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}|GK ?{{ letter }}? ?{{ digit }}{3,4} ?{{ letter }}?|{{ digit }}{1,3} ?(?:CD|UN) ?{{ digit }}{1,4} ?K?|{{ digit }}{1,2} ?CG ?{{ digit }}{3} ?{{ letter }}?|Z{{ letter }} ?{{ digit }}{3,4} ?{{ letter }}?
+    K{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}?|K[HMT]{{ letter }}{2} ?{{ digit }}{3} ?{{ letter }}|GK ?{{ letter }}? ?{{ digit }}{3,4} ?{{ letter }}?|{{ digit }}{1,3} ?(?:CD|UN) ?{{ digit }}{1,4} ?K?|{{ digit }}{1,2} ?CG ?{{ digit }}{3} ?{{ letter }}?|Z{{ letter }} ?{{ digit }}{3,4} ?{{ letter }}?
 {%- endmacro %}
 
 

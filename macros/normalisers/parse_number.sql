@@ -10,7 +10,7 @@
         when
             length({{ value }}) <= 20
             and {{ value }} collate "C"
-            ~ '^(?:K(?:ES|SH|sh) ?)?(?:[0-9]{1,6}|[1-9][0-9]{0,2},[0-9]{3})(?:[.][0-9]+)?(?: ?(?:[Ll]|km))?$'
+            ~ '^(?:K(?:ES|SH|sh) ?)?(?:[0-9]{1,6}|[1-9][0-9]{0,2},[0-9]{3})(?:[.][0-9]{1,2})?(?: ?(?:[Ll]|km))?$'
             then cast(translate({{ value }}, ', KESHshLlkm', '') as numeric)
         when length({{ value }}) <= 100
             then
@@ -18,6 +18,13 @@
                     greatest(
                         least(
                             coalesce(
+                                {#- KES 8.190  182.440 km: neither shillings nor kilometres have thousandths -#}
+                                case
+                                    when
+                                        {{ value }} collate "C" ~ '[.][0-9]{3}(?![0-9])'
+                                        and {{ number_text(value) }} ~ 'k(?:es|m|ilomet)|sh|bob|od[o0]|mileage|/[=-]'
+                                        then {{ number_shaped(value, "[1-9][0-9]{0,2}[.][0-9]{3}", ".", "") }}
+                                end,
                                 {#- 8190  45.5  .5  1,234.50  12 345  12'345  1.5e3 -#}
                                 {{ number_shaped(value, "[.][0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+|(?:''[0-9]{3})+))(?:[.][0-9]*)?(?:e[-+]?[0-9]{1,2})?", ", ''", "") }},
                                 {#- 5k  5.5K  5,5k -#}
@@ -42,11 +49,12 @@
     a label it stands for a colon, after a currency it may be either. -#}
 {% macro number_shaped(value, shape, drop, keep) -%}
     {%- set litres_words = 'l(?:t?r?s?|it(?:t?er|re|r|a)?s?)' -%}
+    {%- set currencies = 'k[.]?shs?|kes|shs?|bob' -%}
     {%- set labels = 'od[o0](?:meter)?|mileage|' ~ litres_words ~ '|amount|total|cost|kms?' -%}
     cast(replace(translate(
         substring(
             {{ number_text(value) }} from
-            e'^\\s*(?:(?:k(?:shs?|es)|shs?|bob|(?:{{ labels }})(?:[.:=]*-|[.:=\\s]*-\\s)?)[.:=\\s]*)?((?:(?<![a-z.:=-])[-+])?(?:{{ shape }}))\\s*(?:(?:{{ litres_words }}|kms?|kilomet(?:re|er)s?|k(?:shs?|es)|shs?|shillings?|bob))?\\s*(?:/[=-]?|=)?[.\\s]*$'
+            e'^\\s*(?:(?:{{ labels }})(?:[.:=]*-|[.:=\\s]*-\\s)?[.:=\\s]*)?(?:(?:{{ currencies }})[.:=\\s]*)?((?:(?<![a-z.:=-])[-+])?(?:{{ shape }}))\\s*(?:(?:{{ litres_words }}|kms?|kilomet(?:re|er)s?|{{ currencies }}|shillings?))?\\s*(?:/[=-]?|=)?(?:\\s*only)?[.\\s]*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
 {%- endmacro %}

@@ -100,10 +100,7 @@
         from (
             select
                 epoch / case when epoch >= 100000000000 then 1000 else 1 end as epoch_seconds,
-                case
-                    when length(year_text) = 4 then cast(year_text as integer)
-                    when year_text collate "C" between '15' and '49' then 2000 + cast(year_text as integer)
-                end as year_number,
+                cast(year_text as integer) as year_number,
                 case
                     when month_text collate "C" < 'a' then cast(month_text as integer)
                     else (position(left(month_text, 3) in '  janfebmaraprmayjunjulaugsepoctnovdec')) / 3
@@ -179,8 +176,11 @@
         ) as epoch,
         regexp_replace(
             regexp_replace(
-                typed,
-                '^([0-9]{1,2})(?:st|nd|rd|th)?(?:[-/.]| +)([0-9]{1,2}|[a-z]{3,9})(?:[-/.]|[., ]+)([0-9]{4}|[0-9]{2})(?![0-9])',
+                regexp_replace(
+                    regexp_replace(typed, '([ ,][0-9]{2})([0-9]{2}) ?h(?:ou)?rs?', e'\\1:\\2'),
+                    '([ ,][0-9]{1,2}) ?([ap][.]?m)', e'\\1:00 \\2'
+                ),
+                '^([0-9]{1,2})(?:st|nd|rd|th)?(?:[-/.]| +)([0-9]{1,2}|[a-z]{3,9})(?:[-/.]|[., ]+)([0-9]{4})(?![0-9])',
                 e'\\3-\\2-\\1'
             ),
             '^([a-z]{3,9})[. ]+([0-9]{1,2})(?:st|nd|rd|th)?,? +([0-9]{4})(?![0-9])',
@@ -189,8 +189,12 @@
     from (
         select
             regexp_replace(
-                btrim(translate(lower({{ clean_text(value) }}), e'\t\n\r', '   ')),
-                '^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +', ''
+                regexp_replace(
+                    btrim(translate(lower({{ clean_text(value) }}), e'\t\n\r', '   ')),
+                    '^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +', ''
+                ),
+                '^([0-9]{1,2}(?:st|nd|rd|th)?(?:[-/.]| +)(?:[0-9]{1,2}|[a-z]{3,9})(?:[-/.]|[., ]+))(1[5-9]|[2-4][0-9])(?![0-9])',
+                e'\\120\\2'
             ) as typed
         limit all
     ) as as_typed
@@ -199,11 +203,11 @@
 
 
 {% macro date_shape() -%}
-    '^(?:[0-9]{4}|[0-9]{2})[-/. ](?:[0-9]{1,2}|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})[-/. ][0-9]{1,2}'
+    '^[0-9]{4}[-/. ](?:[0-9]{1,2}|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})[-/. ][0-9]{1,2}'
 {%- endmacro %}
 
 
 {#- What looks like an offset right after a date is a time (`1/11/2026-07:42`); a comment may say another zone. -#}
 {% macro date_time_shape() -%}
-    {{ date_shape()[:-1] }}(?:(?:t|[ ,]+(?:at )?)[0-9]{1,2}[:.h][0-9]{2}(?:[:.][0-9]{2}(?:[.,][0-9]+)?)? *(?:[ap][.]?m[.]?)? *(?:hrs?)? *(?:(?:z|eat|(?:utc|gmt)?[-+][0-9]{2}(?::?[0-9]{2})?|utc|gmt) *(?:[[(].*)?)?)? *$'
+    {{ date_shape()[:-1] }}(?:(?:t|[ ,]+(?:at )?)[0-9]{1,2}[:.h][0-9]{2}(?:[:.][0-9]{2}(?:[.,][0-9]+)?)? *(?:[ap][.]?m[.]?)? *(?:h(?:ou)?rs?)? *(?:(?:z|eat|(?:utc|gmt)?[-+][0-9]{2}(?::?[0-9]{2})?|utc|gmt) *(?:[[(].*)?)?)? *$'
 {%- endmacro %}
