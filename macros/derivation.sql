@@ -152,12 +152,17 @@
 {%- endmacro %}
 
 
-{#- A text without its phone numbers: runs of seven digits or more, however they are spaced, that hold no letter. -#}
+{#- A text without its phone numbers: runs of seven digits or more, however they are spaced, that hold no letter.
+    Digits in bold or in circles are digits all the same. -#}
 {% macro without_phone_numbers(value) -%}
-{%- set phone_number = "'[+(]*[0-9٠-٩۰-۹０-９]([^[:alpha:]]*[0-9٠-٩۰-۹０-９]){6,}'" -%}
+{%- set digit = '0-9٠-٩۰-۹०-९૦-૯０-９' -%}
+{%- set phone_number = "'[+(]*[" ~ digit ~ "]([^[:alpha:]]*[" ~ digit ~ "]){6,}'" -%}
+{%- set plain = 'normalize(' ~ value ~ ', nfkc)' -%}
 case
-    when {{ value }} ~ {{ phone_number }}
-        then nullif(btrim(regexp_replace({{ value }}, {{ phone_number }}, '', 'g'), ' ,;:/()-'), '')
+    {%- for text, condition in [(value, ''), (plain, 'octet_length(' ~ value ~ ') <> length(' ~ value ~ ') and ')] %}
+    when {{ condition }}{{ text }} ~ {{ phone_number }}
+        then nullif(btrim(regexp_replace({{ text }}, {{ phone_number }}, '', 'g'), ' ,;:/()-'), '')
+    {%- endfor %}
     else {{ value }}
 end
 {%- endmacro %}
