@@ -141,7 +141,7 @@ parsed as (
         {{ parse_number('odometer_text') }} as odometer_number,
         {{ parse_timestamp('filled_at_text', timestamp_parser ~ '(filled_at_text)') }} as filled_at,
         {{ parse_timestamp('created_at_text', timestamp_parser ~ '(created_at_text)') }} as created_at,
-        {{ parse_timestamp('deleted_at_text', timestamp_parser ~ '(deleted_at_text)') }} as deleted_at
+        {{ parse_timestamp('deleted_at_text', timestamp_parser ~ '(deleted_at_text)') }} as stated_deleted_at
     from field_texts
     limit all
 
@@ -166,6 +166,24 @@ measured as (
 
 ),
 
+deleted as (
+
+    -- `true` or a time that cannot be read is a deletion all the same, unless it says that there is none.
+    select
+        *,
+        case
+            when
+                deleted_at_text is null
+                or stated_deleted_at is not null
+                or deleted_at_text ~* '^(?:[-0:. tz]*|9999-12-31.*|f(?:alse)?|no?|n/?a|none|nil|null)$'
+                then stated_deleted_at
+            else coalesce(updated_at, loaded_at)
+        end as deleted_at
+    from measured
+    limit all
+
+),
+
 priced as (
 
     select
@@ -173,7 +191,7 @@ priced as (
         case
             when litres > 0 then {{ number_or_null('amount_kes / litres', 14, 4) }}
         end as price_per_litre_kes
-    from measured
+    from deleted
     limit all
 
 )
