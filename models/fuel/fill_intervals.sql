@@ -28,8 +28,8 @@
 {%- set month_sums = {
     'litres': 'litres',
     'amount_kes': 'amount_kes',
-    'priced_litres': 'case when amount_kes is not null then litres end',
-    'priced_amount_kes': 'case when litres is not null then amount_kes end',
+    'priced_litres': 'case when litres > 0 and amount_kes > 0 then litres end',
+    'priced_amount_kes': 'case when litres > 0 and amount_kes > 0 then amount_kes end',
     'km': 'case when is_valid then distance_km end',
     'km_litres': 'case when is_valid then litres_of_interval end',
 } %}
@@ -863,8 +863,14 @@ final as (
         nullif(least(valid_so_far, {{ economy.rolling_intervals }}), 0)::int as rolling_intervals,
         coalesce(is_valid, false) as is_valid,
         exclusion_reason,
-        case when is_counted then round(((filled_s - previous_fill_s) / 3600)::numeric, 3) end
-        as hours_since_previous_fill,
+        case
+            when
+                is_counted
+                -- Midnight in Nairobi is a date without a time.
+                and (filled_s + 10800) / 86400 <> floor((filled_s + 10800) / 86400)
+                and (previous_fill_s + 10800) / 86400 <> floor((previous_fill_s + 10800) / 86400)
+                then round(((filled_s - previous_fill_s) / 3600)::numeric, 3)
+        end as hours_since_previous_fill,
         previous_fill_litres,
         km_since_previous_fill,
         round(usual_distance_km::numeric, 1) as usual_distance_km,

@@ -271,7 +271,7 @@ findings as (
             concat(
                 'The same ',
                 concat_ws(' for ', {{ figure('litres', 1) }} || ' l', 'KES ' || {{ figure('amount_kes') }}),
-                ' were already reported as fill ', duplicate_of_id, '.'
+                ' are also reported as fill ', duplicate_of_id, '.'
             ) as explanation
         where has_duplicate_submission
 
