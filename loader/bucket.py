@@ -24,6 +24,7 @@ log = logging.getLogger("loader")
 T = TypeVar("T")
 CHUNK = 1 << 20
 READ_TIMEOUT_SECONDS = 60.0
+FORBIDDEN = (401, 403)
 BACKOFF = tenacity.wait_exponential(0.5) + tenacity.wait_random(0, 0.5)
 # The last one: a TLS connection that breaks while a body is read is not put into botocore's own words.
 BROKEN = (BotoCoreError, OSError, HTTPError)
@@ -77,6 +78,10 @@ def _is_passing(error: BaseException) -> bool:
 
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))
 
 
 class Bucket:
@@ -134,7 +139,7 @@ class Bucket:
         """
 
         def download() -> tuple[str, bytearray]:
-            answer = self._client.get_object(Bucket=self.name, Key=key)
+            answer = self._open(key)
             body: Any = answer["Body"]
             with io.BufferedReader(body, CHUNK) as stream:
                 return self._etag(answer), unpack(stream, max_bytes)
@@ -142,12 +147,30 @@ class Bucket:
         try:
             return self._call(download)
         except Unreachable as error:
-            try:
-                self._client.list_objects_v2(Bucket=self.name, MaxKeys=1)
-            except (ClientError, *BROKEN):
-                raise error from None
             # One damaged object must not keep all that come after it from being landed.
-            raise RefusedObject(f"{error}; it answers otherwise") from None
+            if self._lists(key):
+                raise RefusedObject(f"{error}; it answers otherwise") from None
+            raise
+
+    def _open(self, key: str) -> Any:
+        try:
+            return self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if _code(error) == "NoSuchKey":
+                raise RefusedObject("the object has gone from the bucket") from None
+            if _code(error) == "InvalidObjectState":
+                raise RefusedObject("the object is archived: restore it") from None
+            if _status(error) in FORBIDDEN and self._lists(key):
+                raise RefusedObject(f"the bucket does not give it out ({_code(error)})") from None
+            raise
+
+    def _lists(self, key: str) -> bool:
+        """Whether the bucket answers at all: with its keys in order, the object in hand is to blame."""
+        try:
+            self._client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1)
+        except (ClientError, *BROKEN):
+            return False
+        return True
 
     def _etag(self, answer: Any) -> str:
         """Without quotes, and without the mark of a weak one, which a proxy may set in one place only."""
@@ -162,18 +185,18 @@ class Bucket:
         except ParamValidationError:
             raise ConfigurationError(f"RUSTFS_BUCKET: {self.name!r} cannot be the name of a bucket") from None
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code == "NoSuchKey":
-                raise RefusedObject("the object has gone from the bucket") from None
-            if code == "InvalidObjectState":
-                raise RefusedObject("the object is archived: restore it") from None
+            code = _code(error)
             if code == "NoSuchBucket":
                 raise ConfigurationError(
                     f"RUSTFS_BUCKET: {self.endpoint} has no bucket {self.name!r}"
                 ) from None
+            if code == "NoSuchKey":  # the server took the name for that of an object in another bucket
+                raise ConfigurationError(
+                    f"RUSTFS_ENDPOINT: leave the bucket's name out of {self.endpoint}"
+                ) from None
             if code == "AuthorizationHeaderMalformed":
                 raise ConfigurationError(f"RUSTFS_REGION: {error}") from None
-            if _status(error) in (401, 403):
+            if _status(error) in FORBIDDEN:
                 names = "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY"
                 raise ConfigurationError(
                     f"{names}: {self.endpoint} refuses them for {self.name!r} ({code})"

@@ -216,6 +216,10 @@ def test_a_listing_that_breaks_off_is_begun_again(loader, faulty_s3):
         ([500] * 5, "Internal Server Error; it answers otherwise"),
         (["cut"] * 5, "it answers otherwise"),
         ([(403, b"<Error><Code>InvalidObjectState</Code></Error>")], "the object is archived"),
+        (
+            [(403, b"<Error><Code>AccessDenied</Code></Error>")],
+            "the bucket does not give it out (AccessDenied)",
+        ),
     ],
 )
 def test_an_object_that_the_bucket_does_not_give_out_stops_no_other(loader, faulty_s3, faults, said):
@@ -522,6 +526,22 @@ def test_what_is_wrong_is_said_in_one_line(loader, monkeypatch, change, args, co
     if said not in ("required", "not allowed") and "goes with" not in said and "--since" not in args:
         assert len([line for line in log.splitlines() if "of 5 failed" not in line]) == 1
         assert ("of 5 failed" in log) == (code == 69), "what time does not mend is not tried again"
+
+
+def test_keys_that_are_refused_amid_a_run_are_no_fault_of_the_object(loader, faulty_s3):
+    loader.delta("2026-11-01.json", [record(1)])
+    denied = 403, b"<Error><Code>InvalidAccessKeyId</Code></Error>"
+    faulty_s3.faults = [None, denied, denied]
+    assert "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY: " in loader.changes(code=2).log.splitlines()[-1]
+    assert loader.ledger() == []
+
+
+@pytest.mark.parametrize("mode", ["--snapshot", "--changes"])
+def test_an_endpoint_with_the_name_of_the_bucket(loader, monkeypatch, mode):
+    endpoint = f"{loader.bucket.server.endpoint}/{loader.bucket.name}"
+    monkeypatch.setenv("RUSTFS_ENDPOINT", endpoint)
+    log = loader(mode, code=2).log
+    assert log == f"error: RUSTFS_ENDPOINT: leave the bucket's name out of {endpoint}\n"
 
 
 @pytest.mark.parametrize(
