@@ -100,11 +100,10 @@ class Outcome:
         )
 
 
-def load(outcome: Outcome, conn: psycopg.Connection[Any], role: str | None, log_format: str) -> None:
-    """Run the loader twice, snapshot and deltas, and count from its ledger what came of it."""
+def load(outcome: Outcome, role: str | None, log_format: str) -> None:
+    """Run the loader twice, for the snapshot and for the deltas."""
     from loader.cli import main as loader_main
 
-    last = ledger_end(conn)
     with acting_as(role):
         for mode in ("--snapshot", "--changes"):
             code = loader_main([mode, "--apply", "--log-format", log_format])
@@ -112,8 +111,12 @@ def load(outcome: Outcome, conn: psycopg.Connection[Any], role: str | None, log_
                 raise KeyboardInterrupt
             if code:
                 outcome.fail(code, f"loader {mode} ended with exit code {code}, see its own lines above")
-            if code in (USAGE, UNREACHABLE):
+            if code in (USAGE, UNREACHABLE):  # as the next one would
                 return
+
+
+def count(outcome: Outcome, conn: psycopg.Connection[Any], last: int) -> None:
+    """Count from the loader's ledger what came in after the load `last`."""
     counts = ("inserted", "updated", "unchanged", "stale", "duplicate", "absent")
     sums = sql.SQL(", ").join(
         sql.SQL("coalesce(sum({}), 0)::bigint").format(sql.Identifier(c)) for c in counts
@@ -130,10 +133,10 @@ def load(outcome: Outcome, conn: psycopg.Connection[Any], role: str | None, log_
     outcome.records = dict(zip(counts, row[3:], strict=True))
 
 
-def ledger_end(conn: psycopg.Connection[Any]) -> int:
-    """The newest load_id of the ledger, 0 before the first load."""
+def ledger_end(conn: psycopg.Connection[Any]) -> int | None:
+    """The newest load_id of the ledger, 0 before the first load; None if there is no ledger."""
     if not scalar(conn, "select to_regclass('fuel.loads') is not null"):
-        return 0
+        return None
     return int(scalar(conn, "select coalesce(max(load_id), 0) from fuel.loads"))
 
 
@@ -256,9 +259,11 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             outcome.status = "skipped: the last run is still at work"
             return
         with outcome.step("load"):
-            load(outcome, conn, loader_role, options.log_format)
-        if outcome.exit_code in (USAGE, UNREACHABLE):
-            return
+            last = ledger_end(conn) or 0
+            load(outcome, loader_role, options.log_format)
+            if ledger_end(conn) is None:  # and nothing to build from
+                return
+            count(outcome, conn, last)
         looked_at = scalar(conn, "select clock_timestamp()::text")
         inputs = inputs_digest(conn, readers)
         unchanged = inputs is not None and last_build(conn) == f"{inputs}/{catalogue_digest(conn)}"
