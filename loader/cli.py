@@ -25,11 +25,12 @@ from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, first_line
 from loader.feed import NAIROBI, key_time, parse
 from loader.landing import Landing, Source
 from loader.settings import ConfigurationError, Failure, Settings, read_settings
-from loader.words import blotted
+from loader.words import blotted, keep_stderr
 
 log = logging.getLogger("loader")
 SNAPSHOT_KEY = "fuel_records/latest.json"
 CHANGES_PREFIX = "fuel_records/changes/"
+NUL = "\0"
 # Before it ends, Python looks once more for cycles among all that boto3 holds: 0.1 s for nothing.
 atexit.register(gc.freeze)
 
@@ -95,8 +96,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
     """Run the loader; gives the exit code."""
+    keep_stderr()
     try:
         args = _arguments(argv)
     except SystemExit as end:
@@ -109,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     handler.setFormatter(_Formatter(args.log_format == "json"))
     try:
-        settings = read_settings()
+        settings = read_settings(env_file)
         handler.setFormatter(_Formatter(args.log_format == "json", settings.secrets()))
         with Landing(settings, writing=args.apply) as landing:
             return adopt(landing) if args.mode == "adopt" else _load_all(landing, settings, args)
@@ -131,7 +133,7 @@ def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) ->
         ((key_time(Path(each.key).name) or each.modified_at, each.key, each) for each in objects),
         key=itemgetter(0, 1),
     )
-    applied = landing.applied([key for _, key, _ in dated])
+    applied = landing.applied([key for _, key, _ in dated if NUL not in key])
     todo = [
         each
         for when, key, each in dated
@@ -184,6 +186,8 @@ def _stored_file(path: Path) -> StoredObject:
         modified_at = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     except OSError as error:
         raise ConfigurationError(f"--file: {path}: {error.strerror}") from None
+    except (ValueError, OverflowError):
+        raise ConfigurationError(f"--file: {path}: modified after the year 9999: touch it") from None
     key = os.fsencode(path.resolve()).decode(errors="backslashreplace")
     return StoredObject(key, digest.hexdigest(), modified_at)
 
@@ -200,6 +204,8 @@ def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, 
     source = Source(args.mode, stored.key, stored.etag, in_key or stored.modified_at, in_key is not None)
     fields: dict[str, object] = {"mode": args.mode, "key": stored.key}
     try:
+        if NUL in stored.key:
+            raise RefusedObject("a NUL in its key, which PostgreSQL cannot hold")
         source.etag, body = read(stored.key)
         feed = parse(body)
         if feed.exported_at:
@@ -208,7 +214,7 @@ def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, 
             log.warning("%s says it was exported at %s, which is yet to come", stored.key, source.exported_at)
         load_id, counts = landing.load(source, feed, accept_shrink=args.accept_shrink)
     except RefusedObject as error:
-        if args.apply:
+        if args.apply and NUL not in stored.key:
             landing.refuse(source, str(error))
         log.error("refused %s: %s", stored.key, error, extra={**fields, "error": str(error)})
         return False
@@ -230,7 +236,9 @@ class _Formatter(logging.Formatter):
         level, message = record.levelname.lower(), blotted(record.getMessage(), self._secrets)
         if self._as_json:
             return self._json(level, message, record)
-        return message if level == "info" else f"{level}: {message}"
+        # A line break or an escape sequence in a key could pass for words of ours.
+        shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
+        return shown if level == "info" else f"{level}: {shown}"
 
     def _json(self, level: str, message: str, record: logging.LogRecord) -> str:
         names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")

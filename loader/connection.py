@@ -45,4 +45,4 @@ def lasting(target: Mapping[str, str | int | None]) -> str:
 def is_misread(target: Mapping[str, object]) -> bool:
     """Whether a bare @ or / of the password has cut a database URL, whose rest is host, port or name then."""
     host, port, name = (str(target.get(part, "")) for part in ("host", "port", "dbname"))
-    return "@" in host or not re.fullmatch(r"[\d,]*", port) or bool(re.search("@.*/", name))
+    return "@" in host or "@" in name or not re.fullmatch(r"[\d,]*", port)

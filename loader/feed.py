@@ -280,14 +280,14 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     try:
         envelope = msgspec.json.decode(document, type=Envelope)
         records = envelope.records
-        if records is UNSET and envelope.data is not UNSET and envelope.id is UNSET:
-            records = msgspec.json.decode(envelope.data, type=list[Raw])  # with an id, it is a record's field
+        if records is UNSET and envelope.data is not UNSET:
+            records = msgspec.json.decode(envelope.data, type=list[Raw])
     except msgspec.ValidationError:
         head = _loose(document)
-        if head and head.records is not UNSET:
+        if head and head.records is not UNSET and head.id is UNSET:
             raise RefusedObject("records is no array") from None
         return None
-    if records is UNSET:
+    if records is UNSET or envelope.id is not UNSET:  # what has an id is a record
         return None
     try:
         return records, msgspec.json.decode(envelope.metadata, type=Metadata)

@@ -24,9 +24,7 @@ class Settings(BaseSettings):
     """Where the landing zone and the bucket are. Without DATABASE_URL, libpq reads its own variables."""
 
     # A secret that was mounted as a file ends with a line break.
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
 
     database_url: SecretStr | None = None
     pghost: str | None = None
@@ -54,18 +52,18 @@ class Settings(BaseSettings):
         return [each for each in (*found, self.rustfs_endpoint and self.rustfs_endpoint.password) if each]
 
 
-def read_settings() -> Settings:
-    """Read the settings; those of libpq in `.env` are handed on to libpq.
+def read_settings(env_file: str = ".env") -> Settings:
+    """Read the settings; those of libpq in the file are handed on to libpq.
 
     Raises:
         ConfigurationError: a setting is wrong, or there is no database among them.
     """
     names_host = os.environ.get("PGHOST") and not os.environ.get("DATABASE_URL")
     try:
-        for name, value in dotenv_values(".env").items():
+        for name, value in dotenv_values(env_file).items():
             if name.startswith("PG") and value and not os.environ.get(name):
                 os.environ[name] = value
-        settings = Settings()
+        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f".env cannot be read: {error}") from None
     except ValidationError as error:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
+
+
+def keep_stderr() -> None:
+    """Where it is closed, what is said goes nowhere, and not to the file or socket that takes its number."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def naming_host(words: str) -> str:
@@ -14,7 +21,7 @@ def naming_host(words: str) -> str:
 
 def blotted(text: str, secrets: Iterable[str]) -> str:
     """A text without secrets, however they are written there."""
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
         for written in (secret, json.dumps(secret)[1:-1]):
             text = text.replace(written, "***")
     return text

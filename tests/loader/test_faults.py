@@ -15,6 +15,7 @@ import threading
 import time
 from hashlib import md5
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 import psycopg
@@ -484,6 +485,8 @@ SECRET, PASSWORD = "s3cr3t-k3y/+%", "p@ss/w%rd"
         ({"DATABASE_URL": "postgresql://u:p@ss/w%rd@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u:12@ss@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u:pa/ss@127.0.0.1:1/x"}, "--snapshot", 2, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "postgresql://u:p@ss/pa@127.0.0.1"}, "--snapshot", 2, "DATABASE_URL is not"),
+        ({"DATABASE_URL": "postgresql://u:p@ss/pa@127.0.0.1?sslmode=allow"}, "--snapshot", 2, "DATABASE_URL is not"),
         ({"DATABASE_URL": "postgresql://u@127.0.0.1:1/x?sslmode=no"}, "--snapshot", 2, "(or DATABASE_URL): "),
         ({"DATABASE_URL": "service=nowhere", "PGSERVICEFILE": "/dev/null"}, "--snapshot", 2, "definition of service"),
         ({"DATABASE_URL": "service=nowhere", "PGSERVICEFILE": "/nowhere"}, "--snapshot", 2, "service file"),
@@ -521,7 +524,7 @@ def test_what_is_wrong_is_said_in_one_line(loader, monkeypatch, change, args, co
     assert said in last
     assert "Traceback" not in log
     assert "None" not in log
-    for secret in (SECRET, PASSWORD, "p%40ss", PASSWORD.replace("/", ""), "ss@127", "'pa'"):
+    for secret in (SECRET, PASSWORD, "p%40ss", PASSWORD.replace("/", ""), "ss@127", "'pa'", "'ss'"):
         assert secret not in log
     if said not in ("required", "not allowed") and "goes with" not in said and "--since" not in args:
         assert len([line for line in log.splitlines() if "of 5 failed" not in line]) == 1
@@ -655,6 +658,27 @@ def test_a_file_of_an_odd_name(loader):
     assert "nothing new" in loader("--file", name, "--apply").log
 
 
+def test_a_file_of_a_far_off_time(loader):
+    path = Path("/dev/shm") / loader.database.name
+    if not path.parent.is_dir():
+        pytest.skip("no file system at hand that keeps such a time")
+    path.write_bytes(b"[]")
+    os.utime(path, (3e11, 3e11))
+    log = loader("--file", str(path), code=2).log
+    path.unlink()
+    assert log == f"error: --file: {path}: modified after the year 9999: touch it\n"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_with_stderr_closed_it_loads_all_the_same(loader, log_format):
+    for number in (1, 2):
+        loader.delta(f"2026-11-0{number}.json", [record(number)])
+    command = f"exec {sys.executable} -m loader --changes --apply --log-format {log_format} 2>&-"
+    done = subprocess.run(["sh", "-c", command], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0
+    assert set(loader.rows()) == {"1", "2"}
+
+
 def test_an_export_time_that_is_yet_to_come_is_told(loader):
     log = loader.snapshot(envelope([record(1)], exported_at="2999-01-01T00:00:00Z")).log
     assert "warning: fuel_records/latest.json says it was exported at 2999-01-01" in log
@@ -695,6 +719,42 @@ def test_secrets_are_blotted_out_wherever_they_turn_up(loader, monkeypatch):
     lines = loader.changes("--log-format", "json", code=1).lines
     assert any("/***.json" in line["message"] for line in lines)
     assert not any(quoted in value for line in lines for value in line.values())
+
+
+def test_a_secret_that_begins_with_another_is_blotted_out_whole(loader, monkeypatch):
+    longer = loader.bucket.env["RUSTFS_SECRET_KEY"]
+    monkeypatch.setenv("PGPASSWORD", longer[:5])
+    loader.delta(f"{longer}.json", b"[")
+    assert f"{CHANGES}***.json: " in loader.changes(code=1).log
+
+
+def odd_listing(*names):
+    """A page of a listing with deltas of these names, which XML itself could not hold."""
+    page = listing(*["<ETag>x</ETag>"] * len(names))[1]
+    page = page.replace(b"<IsTruncated>", b"<EncodingType>url</EncodingType><IsTruncated>")
+    for n, name in enumerate(names, 1):
+        page = page.replace(b"2026-11-0%d.json" % n, quote(f"{name}.json").encode())
+    return 200, page
+
+
+def test_a_key_forges_no_line_of_the_log(loader, faulty_s3):
+    faulty_s3.faults = [odd_listing("a\nload 7: landed b", "c\x1b[2Kd", "e\u202ef", "ä b")]
+    written = ["a\\nload 7: landed b", "c\\x1b[2Kd", "e\\u202ef", "ä b"]
+    log = loader("--changes", code=1).log
+    assert log.splitlines() == [
+        f"error: refused {CHANGES}{name}.json: the object has gone from the bucket" for name in written
+    ]
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_a_key_that_the_ledger_cannot_hold_stops_no_other(loader, faulty_s3, apply):
+    loader.delta("2026-11-02.json", [record(2)])
+    faulty_s3.faults = [odd_listing("2026-11-01\0", "2026-11-02")]
+    log = loader("--changes", *["--apply"] * apply, code=1).log
+    assert f"error: refused {CHANGES}2026-11-01\\x00.json: a NUL in its key" in log
+    assert log.count("1 inserted") == 1
+    if apply:
+        assert [key for key, *_ in loader.ledger()] == [f"{CHANGES}2026-11-02.json"]
 
 
 @pytest.mark.parametrize("secret", ["7", "counts", '"', "e"])

@@ -54,9 +54,11 @@ def test_shapes(loader):
         ), name
 
 
+@pytest.mark.parametrize("name", ["data", "records"])
+@pytest.mark.parametrize("value", [[], [1, {"id": 9}], "none"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_record_may_have_a_field_named_data(loader, count):
-    records = {str(n): {"id": n, "data": [1, {"id": 9}]} for n in range(count)}
+def test_a_record_may_have_a_field_named_like_the_envelopes(loader, count, name, value):
+    records = {str(n): {"id": n, name: value} for n in range(count)}
     loader.land([*records.values()])
     assert loader.rows() == records
     loader.land(json.dumps(records["0"]).encode())
