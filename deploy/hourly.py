@@ -44,12 +44,12 @@ from deploy.settings import (
     state_dir,
 )
 from loader.connection import UNHURRIED, WRONG_LOGIN
-from loader.words import blotted, naming_host
+from loader.words import blotted, keep_stderr, naming_host
 
 LOCK = "fleetfuel.hourly"
 
 USAGE, UNREACHABLE, INTERRUPTED = 2, 69, 130
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -106,7 +106,7 @@ def load(outcome: Outcome, role: str | None, log_format: str) -> None:
 
     with acting_as(role):
         for mode in ("--snapshot", "--changes"):
-            code = loader_main([mode, "--apply", "--log-format", log_format])
+            code = loader_main([mode, "--apply", "--log-format", log_format], env_file=os.devnull)
             if code == INTERRUPTED:
                 raise KeyboardInterrupt
             if code:
@@ -230,8 +230,10 @@ def freshness(outcome: Outcome, dbt: Dbt) -> None:
 def spelled_out(conn: psycopg.Connection[Any]) -> dict[str, str]:
     """Where libpq went (service file, password file, defaults) and how, in the variables of dbt's profile."""
     info = conn.info
+    address = {"PGHOSTADDR": info.hostaddr} if os.environ.get("PGHOSTADDR") else {}  # of that host alone
     sslmode = next(option.val for option in conn.pgconn.info if option.keyword == b"sslmode")
     return {
+        **address,
         "PGHOST": info.host,
         "PGPORT": str(info.port),
         "PGUSER": info.user,
@@ -326,8 +328,9 @@ def main(argv: list[str] | None = None) -> int:
 
     0 done, skipped, or overlapping the last run; 1 input refused, a model, test or freshness failed, or
     something that nobody foresaw; 2 usage or configuration; 69 database or bucket unreachable; 75 another
-    load is running; 130 or 143 stopped by Ctrl-C or SIGTERM.
+    load is running; 129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM.
     """
+    keep_stderr()
     parser = argparse.ArgumentParser(prog="fuel-hourly", description=__doc__)
     parser.add_argument(
         "--force", action="store_true", help="run dbt even if nothing changed since the last build"
@@ -348,13 +351,17 @@ def main(argv: list[str] | None = None) -> int:
         raise KeyboardInterrupt
 
     for each in STOPPING:
-        signal.signal(each, stop)
+        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:  # as under nohup
+            signal.signal(each, stop)
     with outcome.step("total"):
         attempt(outcome, options)
-    if options.log_format == "text":
-        for problem in outcome.problems:
-            print(f"hourly: {problem}", file=sys.stderr)
-    print(outcome.line(options.log_format), flush=True)
+    try:
+        if options.log_format == "text":
+            for problem in outcome.problems:
+                print(f"hourly: {problem}", file=sys.stderr)
+        print(outcome.line(options.log_format), flush=True)
+    except OSError:  # nobody reads it any more; what is left of it goes nowhere when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return outcome.exit_code
 
 

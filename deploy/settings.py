@@ -93,7 +93,7 @@ def state_dir() -> Path:
     given = os.environ.get("FUEL_STATE_DIR")
     base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
     try:
-        folder = Path(given) if given else base.expanduser() / "fleetfuel"
+        folder = (Path(given) if given else base / "fleetfuel").expanduser().resolve()
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "not writable", str(folder))

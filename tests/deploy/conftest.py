@@ -56,6 +56,8 @@ class Job:
     source: Path
     state: Path
     env: dict[str, str] = field(default_factory=dict)
+    folder: str = "/"  # where it is started
+    shell: str = 'exec "$@"'  # how it is started there
 
     def __call__(
         self, *args: str, module: str = "deploy.hourly", **env: str
@@ -73,7 +75,7 @@ class Job:
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
     def start(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.Popen[str]:
-        """Start `python -m MODULE` from the root folder, without a terminal."""
+        """Start `python -m MODULE` without a terminal."""
         settings = {
             "PYTHONPATH": str(self.source),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -83,8 +85,8 @@ class Job:
             **env,
         }
         return subprocess.Popen(
-            [sys.executable, "-m", module, *args],
-            cwd="/",
+            ["sh", "-c", self.shell, "sh", sys.executable, "-m", module, *args],
+            cwd=self.folder,
             env=settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

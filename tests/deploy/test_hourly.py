@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
@@ -387,6 +389,7 @@ def test_a_project_file_that_cannot_be_read_is_one_line(job: Job) -> None:
         (signal.SIGTERM, "fuel.records_raw", "not run"),
         (signal.SIGINT, "fuel.builds", "not run"),
         (signal.SIGTERM, "fuel.fill_intervals", "stopped"),
+        (signal.SIGHUP, "fuel.builds", "not run"),
     ],
 )
 def test_a_run_that_is_stopped_says_so_in_its_one_line(
@@ -471,6 +474,21 @@ def test_dbt_insists_on_tls_if_the_service_file_does(
         service.write_text(f"[fuel]\nsslmode={mode}\n")
         with job.database.connect(service="fuel") as conn:
             assert spelled_out(conn)["PGSSLMODE"] == mode
+
+
+def test_of_several_hosts_dbt_is_given_the_address_of_the_one_that_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with servers.postgres(settings={"listen_addresses": "127.0.0.1"}) as server:
+        several = {"PGHOST": "one.invalid,two.invalid", "PGHOSTADDR": "127.0.0.1,127.0.0.1"}
+        for name, value in {**server.env(), **several, "PGPORT": f"1,{server.port}"}.items():
+            monkeypatch.setenv(name, value)
+        with psycopg.connect() as conn:
+            found = spelled_out(conn)
+        for name, value in found.items():
+            monkeypatch.setenv(name, value)
+        assert (os.environ["PGHOST"], os.environ["PGPORT"]) == ("two.invalid", str(server.port))
+        psycopg.connect(host=os.environ["PGHOST"], port=server.port).close()  # as dbt's profile does
 
 
 def idle_seconds(port: int) -> dict[tuple[int, int], float]:
@@ -658,6 +676,41 @@ def test_settings_that_are_not_utf8_are_one_line(job: Job) -> None:
     assert code == 2
     assert f"{file} cannot be read" in outcome["problems"][0]
     assert "Traceback" not in errors
+
+
+def test_settings_of_the_folder_it_is_started_in_are_not_its_own(job: Job, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FUEL_MAX_OBJECT_MB=0\n")
+    code, outcome, errors = replace(job, folder=str(tmp_path))()
+    assert code == 0, f"{outcome} {errors}"
+
+
+def test_with_stderr_closed_it_runs_all_the_same(job: Job) -> None:
+    job.bucket.put("fuel_records/changes/2026-11-21T06-00-00Z.json", b"[")
+    done = replace(job, shell='exec "$@" 2>&-').raw()
+    job.bucket.delete("fuel_records/changes/2026-11-21T06-00-00Z.json")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("hourly failed (exit 1): 0 objects in")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_that_nobody_reads_the_line_makes_no_failure(job: Job, log_format: str) -> None:
+    done = replace(job, shell='{ "$@"; echo "ended with $?" >&2; } | true').raw("--log-format", log_format)
+    assert done.stderr.splitlines()[-1] == "ended with 0"
+    assert "Error" not in done.stderr
+
+
+def test_under_nohup_it_goes_on_without_its_terminal(job: Job) -> None:
+    with job.database.connect(autocommit=True) as conn:
+        conn.execute("begin; lock table fuel.builds in access exclusive mode")
+        process = replace(job, shell='trap "" HUP; exec "$@"').start()
+        while not conn.execute("select 1 from pg_locks where not granted").fetchall():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        conn.execute("rollback")
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, out + errors
 
 
 def test_health(job: Job) -> None:

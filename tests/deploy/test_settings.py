@@ -60,6 +60,10 @@ def test_a_folder_without_a_project_is_told(project: Path) -> None:
     [
         ("postgresql://fuel:s3cret/word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
         ("postgresql://fuel:s3cret@word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
+        (
+            "postgresql://fuel:p@s3cret/word@db.example.org",
+            "write an @ of the password as %40, and a / as %2F",
+        ),
         ("postgresql://fuel:123456/word@h:5432/x", "write an @ of the password as %40, and a / as %2F"),
         ("postgresql://fuel:s3cret%FC@h:5432/x", "it is not UTF-8"),
         ("postgresql://fuel:s3cret\udcfc@h:5432/x", "it is not UTF-8"),
@@ -87,6 +91,10 @@ def test_where_dbt_may_write(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert state_dir() == project / "state/fleetfuel"
     os.environ["FUEL_STATE_DIR"] = str(project / "own")
     assert state_dir() == project / "own"
+    monkeypatch.chdir(project)
+    for given in ("~/../own", "own"):
+        os.environ["FUEL_STATE_DIR"] = given
+        assert state_dir() == project / "own"
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(Unusable, match="not writable"):
         state_dir()
