@@ -24,6 +24,8 @@ from demo.report import print_report
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".demo"  # everything the demo leaves behind
 BIN = Path(sys.executable).parent
+LEAST_FILLS = 3
+ELSEWHERE = ("PG", "RUSTFS_", "DATABASE_URL", "DBT_", "FUEL_", "AWS_")
 
 
 class StepFailed(Exception):
@@ -38,10 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo, or open psql on what it left; the exit code is that of the first failing step."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(
-        "--fills", type=int, default=5000, help="size of the sample feed (default: %(default)s)"
+        "--fills", type=_fills, default=5000, help="size of the sample feed (default: %(default)s)"
     )
     parser.add_argument("--psql", action="store_true", help="open psql on what the last demo left in .demo/")
     options = parser.parse_args(argv)
+    # The demo only ever reaches its own servers, whatever points elsewhere.
+    for name in [each for each in os.environ if each.startswith(ELSEWHERE)]:
+        del os.environ[name]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     HOME.mkdir(exist_ok=True)
@@ -59,10 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.close(lock)
 
 
+def _fills(text: str) -> int:
+    if not text.isdecimal() or int(text) < LEAST_FILLS:
+        raise argparse.ArgumentTypeError(f"a whole number of at least {LEAST_FILLS}")
+    return int(text)
+
+
 def run(fills: int) -> int:
     """The way of the data, step by step: feed, bucket, landing zone, models, docs site, reports."""
     for leftover in HOME.iterdir():
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         with step("Private PostgreSQL and S3 server"):
@@ -75,7 +86,7 @@ def run(fills: int) -> int:
         with step("The tracker's devices") as say, postgres.connect(autocommit=True) as conn:
             put_devices(conn, feed.devices)
             say(f"{len(feed.devices)} rows")
-        environment = clean_environment() | postgres.env() | bucket.env()
+        environment = own_environment() | postgres.env() | bucket.env()
         for mode in ("--snapshot", "--changes"):
             with step(f"python -m loader {mode} --apply") as say:
                 call(environment, sys.executable, "-m", "loader", mode, "--apply")
@@ -110,7 +121,7 @@ def open_psql() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C cancels a query in psql, and nothing else
         session = {"PGOPTIONS": "-c search_path=reporting,fuel,public", "PGTZ": "Africa/Nairobi"}
         psql = [str(servers.WHEEL_BINDIR / "psql"), "--pset=pager=off", "--pset=null=∅"]
-        return subprocess.run(psql, env=clean_environment() | postgres.env() | session).returncode
+        return subprocess.run(psql, env=own_environment() | postgres.env() | session).returncode
 
 
 @contextlib.contextmanager
@@ -140,11 +151,10 @@ def call(environment: dict[str, str], *command: str | Path) -> str:
     return done.stdout.strip()
 
 
-def clean_environment() -> dict[str, str]:
-    """Our environment without anything that points elsewhere: the demo only ever reaches its own servers."""
-    ours = ("PG", "RUSTFS_", "DATABASE_URL", "DBT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {
+def own_environment() -> dict[str, str]:
+    """Our environment, and where dbt and the loader find themselves."""
+    return {
+        **os.environ,
         "PYTHONPATH": str(ROOT),
         "DBT_PROJECT_DIR": str(ROOT),
         "DBT_PROFILES_DIR": str(ROOT),

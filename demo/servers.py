@@ -76,6 +76,9 @@ class S3:
             "RUSTFS_SECRET_KEY": self.secret_key,
             "RUSTFS_BUCKET": bucket,
             "RUSTFS_REGION": "us-east-1",
+            # No proxy of the machine leads to this server.
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
 
     def client(self) -> Any:
@@ -86,7 +89,7 @@ class S3:
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}),
+            config=Config(s3={"addressing_style": "path"}, proxies={}),
         )
 
 

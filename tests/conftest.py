@@ -19,6 +19,8 @@ import pytest
 from demo import servers
 
 ROOT = Path(__file__).parent.parent
+# Every server and browser of the tests is here: no proxy of the machine leads to it.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 @pytest.fixture(scope="session")

@@ -33,11 +33,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+ELSEWHERE = {
+    "PGHOST": "production.invalid",
+    "RUSTFS_ENDPOINT": "http://production.invalid",
+    "FUEL_MAX_OBJECT_MB": "0",
+    "AWS_PROFILE": "production",
+    **dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://production.invalid:3128"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+}
+
+
 def start(project: Path, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo", *args],
         cwd=project,
-        env={**os.environ, "PGHOST": "production.invalid", "RUSTFS_ENDPOINT": "http://production.invalid"},
+        env={**os.environ, **ELSEWHERE},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -121,6 +131,8 @@ def test_what_is_planted_shows_at_any_hour(hour: int) -> None:
 
 
 def test_the_whole_demo(project: Path) -> None:
+    (project / ".demo").mkdir(exist_ok=True)
+    (project / ".demo" / "notes.txt").touch()  # as somebody may have left it there
     process = start(project, "--fills", "300")
     output = read_until(process, "dbt docs")
     started = descendants(process.pid)
@@ -163,6 +175,14 @@ def test_psql_on_the_result(project: Path) -> None:
     assert re.search(r"many +\| t", output), output
     again = start(project, "--psql")  # and the data is still in its place
     assert "v_fuel_fills" in again.communicate(r"\dv", timeout=60)[0]
+
+
+@pytest.mark.parametrize("fills", ["-1", "0", "2", "many"])
+def test_too_few_fills_are_told_in_one_line(project: Path, fills: str) -> None:
+    process = start(project, "--fills", fills)
+    told = process.communicate(timeout=60)[0].splitlines()[-1]
+    assert process.returncode == 2
+    assert told.endswith("--fills: a whole number of at least 3")
 
 
 def test_psql_without_a_demo_says_what_to_do(tmp_path: Path) -> None:
