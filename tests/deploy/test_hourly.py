@@ -31,7 +31,7 @@ from deploy.hourly import DbtStopped, explain, one_line, spelled_out
 from deploy.seeds import unreadable
 from loader.landing import LOCK
 from loader.settings import Settings
-from tests.conftest import PROJECT_PARTS, ROOT, fresh_database
+from tests.conftest import PROJECT_PARTS, ROOT, Dbt, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, copy_source, read_only, record, snapshot
 
 DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
@@ -213,6 +213,24 @@ def test_what_else_a_build_depends_on(job: Job) -> None:
     code, outcome, errors = job()
     assert (code, outcome["build"]) == (0, "done"), f"{outcome} {errors}"
     assert job.database.query("select count(*) from reporting.v_pipeline_health") == [(1,)]
+
+
+def test_a_run_of_dbt_by_hand_that_writes_is_noticed(job: Job, tmp_path: Path) -> None:
+    by_hand = Dbt(job.source, job.database, tmp_path)
+    view = ("--select", "v_fuel_fills")
+    for command, build in (
+        (
+            ("test", "--select", "v_fuel_fills,test_type:generic"),
+            "skipped: nothing changed since the last one",
+        ),
+        (("compile", *view), "skipped: nothing changed since the last one"),
+        (("run", *view), "done"),
+        (("seed", "--select", "department_aliases"), "done"),
+    ):
+        assert job()[1]["build"].startswith("skipped")
+        by_hand(*command)
+        code, outcome, errors = job()
+        assert (code, outcome["build"]) == (0, build), f"{command} {outcome} {errors}"
 
 
 @pytest.mark.parametrize(
