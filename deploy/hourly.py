@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -355,12 +355,12 @@ def main(argv: list[str] | None = None) -> int:
             signal.signal(each, stop)
     with outcome.step("total"):
         attempt(outcome, options)
+    with suppress(OSError):  # nobody reads them any more
+        for problem in outcome.problems if options.log_format == "text" else ():
+            print(f"hourly: {problem}", file=sys.stderr)
     try:
-        if options.log_format == "text":
-            for problem in outcome.problems:
-                print(f"hourly: {problem}", file=sys.stderr)
         print(outcome.line(options.log_format), flush=True)
-    except OSError:  # nobody reads it any more; what is left of it goes nowhere when Python ends
+    except OSError:  # nobody reads it, either: what is left of it goes nowhere when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return outcome.exit_code
 

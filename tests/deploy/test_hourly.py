@@ -716,6 +716,10 @@ def test_that_nobody_reads_the_line_makes_no_failure(job: Job, log_format: str) 
     done = replace(job, shell='{ "$@"; echo "ended with $?" >&2; } | true').raw("--log-format", log_format)
     assert done.stderr.splitlines()[-1] == "ended with 0"
     assert "Error" not in done.stderr
+    # And if it is the problems that nobody reads, the line comes all the same.
+    unheard = replace(job, shell='exec 4>&1; "$@" 2>&1 >&4 | true')
+    done = unheard.raw("--log-format", log_format, RUSTFS_ACCESS_KEY="")
+    assert ("exit 2" if log_format == "text" else '"exit_code": 2') in done.stdout
 
 
 def test_under_nohup_it_goes_on_without_its_terminal(job: Job) -> None:
