@@ -40,7 +40,7 @@ _KEY_TIME = re.compile(
 class Envelope(Struct):
     """`{"metadata": {…}, "records": […]}` or `{"data": […]}`."""
 
-    metadata: Raw = Raw(b"{}")
+    metadata: Raw | UnsetType = UNSET
     records: list[Raw] | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
     id: Raw | UnsetType = UNSET
@@ -287,10 +287,11 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
         if head and head.records is not UNSET and head.id is UNSET:
             raise RefusedObject("records is no array") from None
         return None
-    if records is UNSET or envelope.id is not UNSET:  # what has an id is a record
+    # What has an id is a record, unless it has the metadata of an export.
+    if records is UNSET or (envelope.id is not UNSET and envelope.metadata is UNSET):
         return None
     try:
-        return records, msgspec.json.decode(envelope.metadata, type=Metadata)
+        return records, msgspec.json.decode(envelope.metadata or b"{}", type=Metadata)
     except msgspec.MsgspecError:
         return records, Metadata()
 

@@ -165,7 +165,7 @@ def bucket_that_forbids_the_deltas(upstream: servers.S3) -> Iterator[str]:
         thread.join()
 
 
-def test_what_came_in_before_the_loader_failed_is_counted_and_built(job: Job) -> None:
+def test_what_came_in_before_the_loader_failed_is_counted(job: Job) -> None:
     kept = (job.bucket.server.root / job.bucket.name / SNAPSHOT).read_bytes()
     body = json.loads(kept)
     changed = record(5, litres="52", updated_at="2026-11-21T04:30:00.000Z")
@@ -175,10 +175,9 @@ def test_what_came_in_before_the_loader_failed_is_counted_and_built(job: Job) ->
         code, outcome, errors = job(RUSTFS_ENDPOINT=endpoint)
     job.bucket.put(SNAPSHOT, kept)
     assert (code, outcome["objects"], outcome["records"]["updated"]) == (2, 1, 1), f"{outcome} {errors}"
-    assert (outcome["build"], outcome["freshness"]) == ("done", "pass")
+    assert (outcome["build"], outcome["freshness"]) == ("not run", "not run")
     [problem] = outcome["problems"]
     assert problem.startswith("loader --changes ended with exit code 2")
-    assert job.database.query("select litres from reporting.v_fuel_fills where id = '5'") == [(52,)]
 
 
 def test_an_alias_does_not_wait_for_the_bucket(job: Job) -> None:

@@ -65,6 +65,11 @@ def test_a_record_may_have_a_field_named_like_the_envelopes(loader, count, name,
     assert loader.counts() == {"seen": 1, "unchanged": 1}
 
 
+def test_an_export_may_have_an_id(loader):
+    loader.land(json.dumps({"id": "run 7", "metadata": {"record_count": 1}, "records": [RECORD]}).encode())
+    assert loader.rows() == {"1": RECORD}
+
+
 def test_a_record_may_have_a_field_named_json(loader):
     records = {
         "1": {"id": 1, "json": {"records": [{"id": 9}]}},
