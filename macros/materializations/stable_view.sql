@@ -7,7 +7,8 @@
     * Otherwise the view is replaced in place: it keeps its OID, its grants and the views built on it.
     * Where PostgreSQL cannot replace in place (a column dropped, renamed, moved or retyped) the view and the views
       built on it are created anew in one transaction, each with its own definition, owner, grants and comments.
-      If one of them does not fit any more, nothing happens and the error names it. Never a cascade.
+      If one of them does not fit any more, or holds what would be lost (a trigger, a rule, a column default), nothing
+      happens and the error names it. Never a cascade.
     * A table of the same name is never dropped.
 -#}
 {% materialization stable_view, adapter='postgres' %}
@@ -109,21 +110,16 @@
 
 
 {#-
-    Create the view anew, and with it every view built on it, in one transaction. Its last statement is plain DDL that
-    fails where a view does not fit any more, and `drop view` without cascade fails where anything else than a view
-    depends on it (a materialized view, a function): both leave everything as it was.
+    Create the view anew, and with it every view built on it, in one transaction. It ends in plain DDL that fails where
+    a view does not fit any more, and `drop view` without cascade fails where anything else than a view depends on it
+    (a materialized view, a function): both leave everything as it was. So does a view that holds what would be lost.
 -#}
 {% macro stable_view_swap_sql(target_relation, sql) -%}
-do $dbt_swap$
-declare
-    target constant regclass := {{ dbt.string_literal(target_relation | string) }};
-    built_on_it text;
-    recreate text;
-    drop_all text;
-    reason text;
-    detail text;
-begin
-    with recursive dependents (view_oid, depth) as (
+{%- set remake -%}
+select array_agg(built.oid order by built.depth desc), array_agg(built.depth order by built.depth desc)
+into oids, depths
+from (
+    with recursive dependents (oid, depth) as (
         select target::oid, 0
         union all
         select rule.ev_class, dependents.depth + 1
@@ -135,96 +131,164 @@ begin
             where
                 pg_depend.refclassid = 'pg_class'::regclass
                 and pg_depend.classid = 'pg_rewrite'::regclass
-                and pg_depend.refobjid = dependents.view_oid
-                and pg_rewrite.ev_class <> dependents.view_oid
+                and pg_depend.refobjid = dependents.oid
+                and pg_rewrite.ev_class <> dependents.oid
         ) as rule on true
-    ),
-
-    views as (
-        select class.oid, class.relname, class.oid::regclass::text as name, class.relowner, class.relacl,
-            class.reloptions, max(dependents.depth) as depth
-        from dependents
-        inner join pg_catalog.pg_class as class on dependents.view_oid = class.oid
-        where class.relkind = 'v'
-        group by class.oid
-    ),
-
-    privileges as (
-        select views.oid, null as column_name, views.relacl as acl
-        from views
-        union all
-        select views.oid, attribute.attname, attribute.attacl
-        from views
-        inner join pg_catalog.pg_attribute as attribute on views.oid = attribute.attrelid
-        {%- if model.columns %}
-        -- A column that the view is to lose takes its grants with it.
-        where views.oid <> target or attribute.attname in (
-            {%- for column in model.columns -%}
-            {{ dbt.string_literal(dbt.escape_single_quotes(column)) }}{{ ', ' if not loop.last }}
-            {%- endfor -%}
-        )
-        {%- endif %}
-    ),
-
-    grants as (
-        select views.oid, string_agg(format(
-            'grant %s%s on %s to %s%s', acl.privilege_type, ' (' || quote_ident(privileges.column_name) || ')', views.name,
-            case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end,
-            case when acl.is_grantable then ' with grant option' end
-        ), '; ') as statements
-        from views
-        inner join privileges on views.oid = privileges.oid
-        cross join lateral aclexplode(privileges.acl) as acl
-        group by views.oid
-    ),
-
-    comments as (
-        select views.oid, string_agg(case
-            when description.objsubid = 0 then format('comment on view %s is %L', views.name, description.description)
-            else format('comment on column %s.%I is %L', views.name, attribute.attname, description.description)
-        end, '; ') as statements
-        from views
-        inner join pg_catalog.pg_description as description
-            on views.oid = description.objoid and description.classoid = 'pg_class'::regclass
-        left join pg_catalog.pg_attribute as attribute
-            on description.objoid = attribute.attrelid and description.objsubid = attribute.attnum
-        where views.oid <> target  -- its own comments are written by persist_docs
-        group by views.oid
     )
 
-    select
-        string_agg(views.name, ', ' order by views.depth) filter (where views.oid <> target),
-        string_agg(format('drop view %s', views.name), '; ' order by views.depth desc),
-        string_agg(concat_ws(
-            '; ',
-            format(
-                'create view %s%s as %s', views.name,
-                ' with (' || array_to_string(views.reloptions, ', ') || ')',
-                case
-                    when views.oid = target then {{ dbt.string_literal(dbt.escape_single_quotes(sql)) }}
-                    else rtrim(pg_get_viewdef(views.oid), ';')
-                end
-            ),
-            format('alter view %s owner to %s', views.name, views.relowner::regrole),
-            grants.statements, comments.statements
-        ), '; ' order by views.depth)
-    into built_on_it, drop_all, recreate
-    from views
-    left join grants on views.oid = grants.oid
-    left join comments on views.oid = comments.oid;
+    select dependents.oid, max(dependents.depth) as depth
+    from dependents
+    inner join pg_catalog.pg_class on dependents.oid = pg_class.oid
+    where pg_class.relkind = 'v'
+    group by dependents.oid
+) as built;
 
-    begin
-        {{ without_queueing_block('execute drop_all; execute recreate;') | indent(8) }}
-    exception when others then
-        get stacked diagnostics reason = message_text, detail = pg_exception_detail;
-        raise exception using
-            message = format(
-                'the columns of %s change in a way that PostgreSQL cannot replace in place, and what was built on it '
-                'cannot follow (%s): %s', target, coalesce(built_on_it, 'no view'), reason
-            ),
-            detail = detail,
-            hint = 'Nothing was changed. Keep the column, or change or drop what uses it, then run dbt again.';
-    end;
+-- Changes nothing, but from here on nobody else changes them. `lock table` would lock all that they read, too.
+foreach view_oid in array oids loop
+    execute (
+        select format('alter view %I.%I owner to %s', namespace.nspname, class.relname, class.relowner::regrole)
+        from pg_catalog.pg_class as class
+        inner join pg_catalog.pg_namespace as namespace on class.relnamespace = namespace.oid
+        where class.oid = view_oid
+    );
+end loop;
+
+-- With their schemas: what the search_path finds without would be created in its first one.
+with views as (
+    select class.oid, format('%I.%I', namespace.nspname, class.relname) as name, class.relowner, class.relacl,
+        class.reloptions, built.depth
+    from unnest(oids, depths) as built (oid, depth)
+    inner join pg_catalog.pg_class as class on built.oid = class.oid
+    inner join pg_catalog.pg_namespace as namespace on class.relnamespace = namespace.oid
+),
+
+losses as (
+    select format('trigger %I of %s', pg_trigger.tgname, views.name) as loss
+    from views
+    inner join pg_catalog.pg_trigger on views.oid = pg_trigger.tgrelid
+    union all
+    select format('rule %I of %s', pg_rewrite.rulename, views.name)
+    from views
+    inner join pg_catalog.pg_rewrite on views.oid = pg_rewrite.ev_class and pg_rewrite.rulename <> '_RETURN'
+    union all
+    select format('default of column %I of %s', attribute.attname, views.name)
+    from views
+    inner join pg_catalog.pg_attribute as attribute on views.oid = attribute.attrelid and attribute.atthasdef
+),
+
+privileges as (
+    select views.oid, null as column_name, views.relacl as acl
+    from views
+    union all
+    select views.oid, attribute.attname, attribute.attacl
+    from views
+    inner join pg_catalog.pg_attribute as attribute on views.oid = attribute.attrelid
+    {%- if model.columns %}
+    -- A column that the view is to lose takes its grants with it.
+    where views.oid <> target or attribute.attname in (
+        {%- for column in model.columns -%}
+        {{ dbt.string_literal(dbt.escape_single_quotes(column)) }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    )
+    {%- endif %}
+),
+
+grants as (
+    select views.oid, string_agg(format(
+        'grant %s%s on %s to %s%s', acl.privilege_type, ' (' || quote_ident(privileges.column_name) || ')', views.name,
+        case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end,
+        case when acl.is_grantable then ' with grant option' end
+    ), '; ') as statements
+    from views
+    inner join privileges on views.oid = privileges.oid
+    cross join lateral aclexplode(privileges.acl) as acl
+    group by views.oid
+),
+
+comments as (
+    select views.oid, string_agg(case
+        when description.objsubid = 0 then format('comment on view %s is %L', views.name, description.description)
+        else format('comment on column %s.%I is %L', views.name, attribute.attname, description.description)
+    end, '; ') as statements
+    from views
+    inner join pg_catalog.pg_description as description
+        on views.oid = description.objoid and description.classoid = 'pg_class'::regclass
+    left join pg_catalog.pg_attribute as attribute
+        on description.objoid = attribute.attrelid and description.objsubid = attribute.attnum
+    where views.oid <> target  -- its own comments are written by persist_docs
+    group by views.oid
+)
+
+select
+    array_agg(views.name),
+    string_agg(views.name, ', ' order by views.depth) filter (where views.oid <> target),
+    (select string_agg(losses.loss, ', ') from losses),
+    string_agg(format('drop view %s', views.name), '; ' order by views.depth desc),
+    string_agg(concat_ws(
+        '; ',
+        format(
+            'create view %s%s as %s', views.name,
+            ' with (' || array_to_string(views.reloptions, ', ') || ')',
+            case
+                when views.oid = target then {{ dbt.string_literal(dbt.escape_single_quotes(sql)) }}
+                else rtrim(pg_get_viewdef(views.oid), ';')
+            end
+        ),
+        format('alter view %s owner to %s', views.name, views.relowner::regrole), comments.statements
+    ), '; ' order by views.depth),
+    concat(string_agg(grants.statements, '; '))
+into names, built_on_it, lost, drop_all, recreate, grant_again
+from views
+left join grants on views.oid = grants.oid
+left join comments on views.oid = comments.oid;
+
+if lost is not null then
+    raise exception '% would be lost', lost;
+end if;
+execute drop_all;
+execute recreate;
+
+-- Whom default privileges have just let in goes out, before those come back who were in.
+select concat(string_agg(format(
+    'revoke all on %s from %s', views.name,
+    case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
+), '; '))
+into revoke_all
+from unnest(names) as views (name)
+inner join pg_catalog.pg_class as class on views.name::regclass = class.oid
+cross join lateral aclexplode(class.relacl) as acl
+where acl.grantee <> class.relowner;
+execute revoke_all;
+execute grant_again;
+{%- endset -%}
+
+{{ settings_of_long_statements() }}
+do $dbt_swap$
+declare
+    target constant regclass := {{ dbt.string_literal(target_relation | string) }};
+    oids oid[];
+    depths int[];
+    view_oid oid;
+    names text[];
+    built_on_it text;
+    lost text;
+    drop_all text;
+    recreate text;
+    revoke_all text;
+    grant_again text;
+    reason text;
+    detail text;
+begin
+    {{ without_queueing_block(remake) | indent(4) }}
+exception when others then
+    get stacked diagnostics reason = message_text, detail = pg_exception_detail;
+    raise exception using
+        message = format(
+            'the columns of %s change in a way that PostgreSQL cannot replace in place, and what was built on it '
+            'cannot follow (%s): %s', target, coalesce(built_on_it, 'no view'), reason
+        ),
+        detail = detail,
+        hint = 'Nothing was changed. Keep the column, or change or drop what uses it, then run dbt again.';
 end
 $dbt_swap$
 {%- endmacro %}
@@ -235,6 +299,7 @@ $dbt_swap$
     blocks everybody who comes after it, so it gives up after 100 ms, lets them pass, and tries again for two minutes.
 -#}
 {% macro without_queueing(statement) -%}
+{{ settings_of_long_statements() }}
 do $dbt_alone$
 begin
     {{ without_queueing_block('execute $dbt_ddl$' ~ statement ~ '$dbt_ddl$;') | indent(4) }}
