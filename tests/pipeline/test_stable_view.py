@@ -54,6 +54,7 @@ class Small:
         for name in (
             "materializations/stable_view.sql",
             "materializations/create_table_as.sql",
+            "materializations/grants.sql",
             "materializations/persist_docs.sql",
             "generate_schema_name.sql",
         ):
@@ -339,6 +340,51 @@ def test_a_swap_that_waits_keeps_what_changes_meanwhile(small: Small, roles: tup
         (10, 11, None)
     ]
     assert small.query(f"select has_table_privilege('{roles[0]}', 'app.above', 'select')") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        pytest.param("grant select on app.v to public", id="everybody"),
+        pytest.param("grant select (a) on app.v to {other}, public", id="a column"),
+        pytest.param(
+            "grant select on app.v to {reader} with grant option; grant usage on schema app to {reader};"
+            "set role {reader}; grant select on app.v to {other}",
+            id="handed on",
+        ),
+    ],
+)
+def test_who_was_let_in_by_hand_is_let_out(small: Small, roles: tuple[str, str], by_hand: str) -> None:
+    assert small.run(SELECT_A, A) == ""
+    small.query(by_hand.format(reader=roles[0], other=roles[1]))
+    assert small.run(SELECT_A, A, config=", grants={'select': ['pg_monitor']}") == ""
+    may_read = "select has_any_column_privilege(%s, 'app.v', 'select')"
+    for role in (*roles, "public"):
+        assert small.database.query(may_read, [role]) == [(False,)]
+    assert small.database.query(may_read, ["pg_monitor"]) == [(True,)]
+
+
+def test_who_is_listed_is_let_in(small: Small, roles: tuple[str, str]) -> None:
+    """Everybody, too; a role of any name; and one that already had a column."""
+    odd = f'{small.database.name} "odd"'
+    quoted = '"' + odd.replace('"', '""') + '"'
+    small.query(f"create role {quoted} nologin")
+    try:
+        assert small.run(SELECT_A, A) == ""
+        small.query(f"grant select (a) on app.v to {roles[0]}")
+        grants = f", grants={{'select': ['{roles[0]}', '{odd}', 'public']}}"
+        assert small.run(SELECT_A, A, config=grants) == ""
+        for role in (roles[0], odd, "public"):
+            assert small.database.query("select has_table_privilege(%s, 'app.v', 'select')", [role]) == [
+                (True,)
+            ]
+        before = small.state()
+        assert small.run(SELECT_A, A, config=grants) == ""
+        assert small.state() == before
+        assert small.run(SELECT_A, A, config=f", grants={{'select': ['{roles[0]}']}}") == ""
+        assert small.database.query("select has_table_privilege(%s, 'app.v', 'select')", [odd]) == [(False,)]
+    finally:
+        small.query(f"drop owned by {quoted}; drop role {quoted}")
 
 
 def test_wrong_models_leave_everything_standing(small: Small) -> None:
