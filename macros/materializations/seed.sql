@@ -208,12 +208,10 @@
         {%- elif not readers -%}
             {#- Dropped and added instead of retyped: that rewrites no table, so older snapshots still see its rows. What
                 only our own views read stays: they are made anew later in this build, and the next one drops it. -#}
-            {%- call statement('alter_seed') -%}
-                alter table {{ relation }}
-                {%- if stored_type %} drop column {{ adapter.quote(column) }}{% endif -%}
-                {{ ',' if stored_type and wanted_type }}
-                {%- if wanted_type %} add column {{ adapter.quote(column) }} {{ wanted_type }}{% endif -%}
-            {%- endcall -%}
+            {%- set actions = [] -%}
+            {%- if stored_type -%} {%- do actions.append('drop column ' ~ adapter.quote(column)) -%} {%- endif -%}
+            {%- if wanted_type -%} {%- do actions.append('add column ' ~ adapter.quote(column) ~ ' ' ~ wanted_type) -%} {%- endif -%}
+            {%- do run_query(without_queueing('alter table ' ~ relation ~ ' ' ~ actions | join(', '))) -%}
         {%- endif -%}
     {%- endfor -%}
 {%- endmacro -%}

@@ -303,6 +303,26 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
         assert database.query("select * from public.names") == [("x",)]
 
 
+def test_a_column_that_waits_for_a_long_reader_lets_others_pass(seeds: SeedProject) -> None:
+    seeds.load("name\nx\n", column_types={"name": "text"})
+    wider: dict[str, Any] = {"column_types": {"name": "text", "more": "integer"}}
+    done: list[str] = []
+    with seeds.database.connect() as reader, seeds.database.connect(autocommit=True) as others:
+        reader.execute("select * from fuel.demo_seed")  # and its transaction goes on
+        thread = threading.Thread(target=lambda: done.append(seeds.load("name,more\nx,1\n", **wider)))
+        thread.start()
+        others.execute("set statement_timeout = '5s'")
+        waiting = "select 1 from pg_stat_activity where pid <> pg_backend_pid() and query like '%alter table%'"
+        while not others.execute(waiting).fetchall():
+            assert thread.is_alive()
+            time.sleep(0.02)
+        assert others.execute("select name from fuel.demo_seed").fetchall() == [("x",)]
+        reader.rollback()
+        thread.join()
+    assert done
+    assert seeds.rows() == [("x", 1)]
+
+
 def test_a_view_in_the_way_is_left_alone(seeds: SeedProject) -> None:
     seeds.database.query("create schema fuel; create view fuel.demo_seed as select 1 as one")
     output = seeds.load("name\nx\n", check=False)
