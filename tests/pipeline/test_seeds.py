@@ -312,7 +312,9 @@ def test_a_column_that_waits_for_a_long_reader_lets_others_pass(seeds: SeedProje
         thread = threading.Thread(target=lambda: done.append(seeds.load("name,more\nx,1\n", **wider)))
         thread.start()
         others.execute("set statement_timeout = '5s'")
-        waiting = "select 1 from pg_stat_activity where pid <> pg_backend_pid() and query like '%alter table%'"
+        waiting = (
+            "select 1 from pg_stat_activity where pid <> pg_backend_pid() and query like '%alter table%'"
+        )
         while not others.execute(waiting).fetchall():
             assert thread.is_alive()
             time.sleep(0.02)
