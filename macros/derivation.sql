@@ -33,6 +33,7 @@
 -#}
 {% macro staleness(relation, source, fingerprint, canonical) -%}
     {%- set query -%}
+        {{ settings_of_long_statements() }}
         with recursive
         {%- for raw_column, (canonical_column, function_name) in canonical.items() %}
 

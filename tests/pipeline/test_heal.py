@@ -189,3 +189,15 @@ def test_of_two_builds_at_once_the_one_that_read_less_does_not_write_last(
         said = build.communicate(timeout=300)
         assert build.returncode == 0, said
     assert house.query("select litres, load_id from fuel.records where id = '1'") == [(11, house.load_id)]
+
+
+def test_what_is_stale_may_take_its_time(database: Database, tmp_path: Path) -> None:
+    """Some spellings more than usual, and it takes seconds; a limit is set for readers, not for that."""
+    house = warehouse(database, tmp_path)
+    house.land({"1": {}})
+    house.build("--indirect-selection=cautious", "--select", "+records")
+    found = "max(load_id)::text as value from {{ relation }}"
+    house.edit("macros/derivation.sql", found, f"{found} cross join pg_sleep(3)")
+    house.query(f"alter database {database.name} set statement_timeout = '2s'")
+    house.land({"1": {"litres": "11"}, "2": {}})
+    assert "INSERT 0 2" in house.dbt("run", "--select", "records").stdout
