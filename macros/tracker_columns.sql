@@ -8,7 +8,23 @@
     {%- set found = {} -%}
     {%- if execute -%}
         {%- set devices = source('tracksolid', 'devices') -%}
-        {%- set present = adapter.get_columns_in_relation(devices) | map(attribute='name') | list -%}
+        {#- Not information_schema, which has no materialized views. Names, as a regclass of a schema that may not be
+            used is an error. -#}
+        {%- set query -%}
+            select attribute.attname
+            from pg_catalog.pg_namespace as namespace
+            inner join pg_catalog.pg_class as class on namespace.oid = class.relnamespace
+            inner join pg_catalog.pg_attribute as attribute on class.oid = attribute.attrelid
+            where
+                namespace.nspname = {{ dbt.string_literal(dbt.escape_single_quotes(devices.schema)) }}
+                and class.relname = {{ dbt.string_literal(dbt.escape_single_quotes(devices.identifier)) }}
+                and attribute.attnum > 0
+                and not attribute.attisdropped
+                and has_schema_privilege(namespace.oid, 'usage')
+                and has_column_privilege(class.oid, attribute.attnum, 'select')
+            order by attribute.attnum
+        {%- endset -%}
+        {%- set present = run_query(query).columns[0].values() | list -%}
         {%- if not present -%}
             {%- do exceptions.raise_compiler_error(
                 "The tracker's table " ~ devices.schema ~ "." ~ devices.identifier ~ " does not exist, or "

@@ -109,6 +109,33 @@ def test_devices(database: Database, tmp_path: Path) -> None:
         success, said = run("run", "--select", "tracker_devices")
         assert success, said
 
+        # It may be a materialized view, in which information_schema shows no columns.
+        house.query(
+            "alter table tracksolid.devices rename to kept;"
+            "create materialized view tracksolid.devices as select * from tracksolid.kept"
+        )
+        success, said = run("run", "--select", "tracker_devices")
+        assert success, said
+        house.query(
+            "drop materialized view tracksolid.devices; alter table tracksolid.kept rename to devices"
+        )
+
+        # What may not be read counts as missing.
+        house.query(f"revoke select on tracksolid.devices from {role}")
+        readable = "imei, vehicle_number, cost_center, city"
+        house.query(
+            "alter table tracksolid.devices add column cost_center text, add column city text;"
+            f"grant select ({readable}) on tracksolid.devices to {role}"
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Database, "env", {**database.env, "PGUSER": role})
+            success, said = run("run", "--select", "tracker_devices")
+            assert success, said
+            house.query(f"revoke usage on schema tracksolid from {role}")
+            success, said = run("run", "--select", "tracker_devices")
+            assert f"tracksolid.devices does not exist, or {role} may not read it" in said
+        house.query("alter table tracksolid.devices drop column cost_center, drop column city")
+
         # Anything else that is missing stops the build of this table with a message; the reports stay.
         kept = house.query(fills)
         house.query("alter table tracksolid.devices rename column cost_centre to kostenstelle")
