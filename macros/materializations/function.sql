@@ -56,7 +56,8 @@
                 pg_proc.oid::regprocedure::text as identity,
                 pg_proc.prosrc = {{ function_body() }}
                 and pg_proc.provolatile = '{{ {'deterministic': 'i', 'stable': 's'}.get(model.config.get('volatility'), 'v') }}'
-                and pg_proc.proparallel = 's' as is_same_code,
+                and pg_proc.proparallel = 's'
+                and not (pg_proc.prosecdef or pg_proc.proisstrict or pg_proc.proconfig is not null) as is_same_code,
                 wanted.arguments as wanted_arguments,
                 wanted.returns as wanted_returns
             from pg_catalog.pg_proc
@@ -86,10 +87,13 @@
 {%- endmacro %}
 
 
-{#- The body as a literal; `$$` could end early, since regular expressions hold `$`. -#}
+{#-
+    The body as a literal; `$$` could end early, since regular expressions hold `$`. Without the name of the database,
+    which a copy or a renamed one has not got: PostgreSQL reads the body anew at each call.
+-#}
 {% macro function_body() -%}
     $function$
-{{ model.compiled_code }}
+{{ model.compiled_code | replace(adapter.quote(target.database) ~ '.', '') }}
 $function$
 {%- endmacro %}
 

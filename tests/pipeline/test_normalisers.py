@@ -475,3 +475,29 @@ def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
             ("norm_plate", "text", "i", "s"),
             ("parse_number", "numeric", "i", "s"),
         ]
+
+        # Nor are its definition and its signature.
+        database.query(
+            "alter function fuel.norm_plate(text) security definer;"
+            "alter function fuel.parse_number(text) strict; alter function fuel.alias_key(text) set jit = off;"
+        )
+        dbt(*build)
+        assert (
+            database.query(
+                "select proname from pg_proc where pronamespace = 'fuel'::regnamespace "
+                "and (prosecdef or proisstrict or proconfig is not null)"
+            )
+            == []
+        )
+
+
+def test_functions_work_in_a_copy_of_the_database(pg_server: servers.Postgres, tmp_path: Path) -> None:
+    """Which has another name, as a renamed one has."""
+    with fresh_database(pg_server) as database:
+        Dbt(ROOT, database, tmp_path / "target")(
+            "build", "--resource-type", "seed", "--resource-type", "function"
+        )
+        with fresh_database(pg_server, f"template {database.name}") as copy:
+            assert copy.query("select fuel.canon_department('sales'), fuel.canon_fuel_type('disel')") == [
+                ("Sales", "diesel")
+            ]
