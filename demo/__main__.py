@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from demo import servers
+from demo import servers, site
 from demo.feed import Device, Feed, generate
 from demo.report import print_report
 
@@ -100,12 +100,10 @@ def run(fills: int) -> int:
             )
         with step("dbt docs generate --static"):
             call(environment, BIN / "dbt", "docs", "generate", "--static")
-            site = HOME / "docs" / "index.html"
-            site.parent.mkdir()
-            shutil.copy(HOME / "target" / "static_index.html", site)
+            page = site.publish(HOME / "target" / "static_index.html", HOME / "docs")
         with postgres.connect() as conn:
             print_report(conn)
-    print(f"\nDocs site   {site.relative_to(ROOT)}  (one file, opens in any browser)")
+    print(f"\nDocs site   {page.relative_to(ROOT)}  (one file, opens in any browser)")
     print("Look around make psql  (opens psql on this result; the schemas are reporting and fuel)")
     print(f"Took        {time.monotonic() - began:.0f} s; every server it started has been ended.")
     return 0

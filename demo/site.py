@@ -42,10 +42,15 @@ def generate(server: servers.Postgres, folder: Path, database: str = "postgres")
             subprocess.run(
                 [Path(sys.executable).parent / "dbt", *step], env=environment, check=True, stdout=sys.stderr
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        html = (Path(target) / "static_index.html").read_text(encoding="utf-8")
+        return publish(Path(target) / "static_index.html", folder)
+
+
+def publish(static_index: Path, folder: Path) -> Path:
+    """Write `folder`/index.html, dbt's own page made fit for opening from disk."""
+    html = static_index.read_text(encoding="utf-8")
     for template, replacement in TEMPLATE_ADDRESSES.items():
         html = html.replace(template, replacement)
+    folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     page.write_text(html, encoding="utf-8")
     return page

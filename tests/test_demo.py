@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from demo.feed import generate
+from demo.site import TEMPLATE_ADDRESSES
 from tests.conftest import ROOT, copy_project
 
 # One copy for the whole file, in order: interrupted runs first, so that the full one must start clean.
@@ -165,6 +166,9 @@ def test_the_whole_demo(project: Path) -> None:
 
     site = project / ".demo" / "docs" / "index.html"
     assert ".demo/docs/index.html" in output
+    # Fit for opening from disk, like that of `make docs`.
+    html = site.read_text(encoding="utf-8")
+    assert [template for template in TEMPLATE_ADDRESSES if template in html] == []
     assert b"v_fuel_fills" in site.read_bytes()
 
 
