@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,27 @@ def test_a_reader_comes_and_goes_with_the_next_build(job: Job) -> None:
         assert job.database.query(oids) == before
     finally:
         job.database.query('drop owned by "Night-Shift"; drop role "Night-Shift"')
+
+
+def test_who_is_to_call_the_functions_needs_what_the_readme_says(job: Job) -> None:
+    said = " ".join((ROOT / "README.md").read_text().split()).partition(
+        "who is to call the functions needs "
+    )[2]
+    grants = re.findall("`(grant .+?)`", said.partition(". ")[0])
+    assert grants
+    functions = job.database.query(
+        "select format('%s(''diesel'')', oid::regproc) from pg_proc where pronamespace = 'fuel'::regnamespace"
+    )
+    assert len(functions) == 6
+    job.database.query("create role analyst login")
+    try:
+        job.database.query("; ".join(f"{grant} to analyst" for grant in grants))
+        with as_user(job.database, "analyst") as conn:
+            for (call,) in functions:
+                conn.execute(f"select {call}")
+            assert not refused(conn, "select 1 from fuel.records", "select 1 from reporting.v_fuel_fills")
+    finally:
+        job.database.query("drop owned by analyst; drop role analyst")
 
 
 def test_the_loader_sees_the_landing_tables_only(job: Job) -> None:
