@@ -32,7 +32,9 @@
     ) as shown
     {%- if listed %}
     -- Who is listed and has it on a column has yet to get it on the whole.
-    where shown.on_the_whole or lower(concat_ws(' ', shown.privilege_type, shown.grantee)) not in ({{ listed | join(', ') }})
+    where
+        shown.on_the_whole
+        or lower(concat_ws(' ', shown.privilege_type, shown.grantee)) not in ({{ listed | join(', ') }})
     {%- endif %}
 {%- endmacro %}
 
@@ -71,7 +73,9 @@
         {%- set query -%}
             select rolname
             from (select rolname from pg_catalog.pg_roles union all select 'public') as roles
-            where rolname in ({{ readers | join(', ') }}) and not has_schema_privilege(rolname, '{{ schema }}', 'usage')
+            where
+                rolname in ({{ readers | join(', ') }})
+                and not has_schema_privilege(rolname, '{{ schema }}', 'usage')
         {%- endset -%}
         {%- set outside = run_query(query).columns[0].values() -%}
         {%- if outside -%}

@@ -208,9 +208,9 @@
         {%- elif not readers -%}
             {#- Dropped and added instead of retyped: that rewrites no table, so older snapshots still see its rows. What
                 only our own views read stays: they are made anew later in this build, and the next one drops it. -#}
-            {%- set actions = [] -%}
-            {%- if stored_type -%} {%- do actions.append('drop column ' ~ adapter.quote(column)) -%} {%- endif -%}
-            {%- if wanted_type -%} {%- do actions.append('add column ' ~ adapter.quote(column) ~ ' ' ~ wanted_type) -%} {%- endif -%}
+            {%- set name = adapter.quote(column) -%}
+            {%- set actions = ['drop column ' ~ name] if stored_type else [] -%}
+            {%- if wanted_type -%} {%- do actions.append('add column ' ~ name ~ ' ' ~ wanted_type) -%} {%- endif -%}
             {%- do run_query(without_queueing('alter table ' ~ relation ~ ' ' ~ actions | join(', '))) -%}
         {%- endif -%}
     {%- endfor -%}

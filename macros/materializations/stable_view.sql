@@ -116,8 +116,11 @@
 -#}
 {% macro stable_view_swap_sql(target_relation, sql) -%}
 {%- set remake -%}
-select array_agg(built.oid order by built.depth desc), array_agg(built.depth order by built.depth desc)
-into oids, depths
+select
+    array_agg(built.oid order by built.depth desc),
+    array_agg(built.depth order by built.depth desc),
+    string_agg(built.oid::regclass::text, ', ' order by built.depth) filter (where built.oid <> target)
+into oids, depths, built_on_it
 from (
     with recursive dependents (oid, depth) as (
         select target::oid, 0
@@ -221,7 +224,6 @@ comments as (
 
 select
     array_agg(views.name),
-    string_agg(views.name, ', ' order by views.depth) filter (where views.oid <> target),
     (select string_agg(losses.loss, ', ') from losses),
     string_agg(format('drop view %s', views.name), '; ' order by views.depth desc),
     string_agg(concat_ws(
@@ -237,7 +239,7 @@ select
         format('alter view %s owner to %s', views.name, views.relowner::regrole), comments.statements
     ), '; ' order by views.depth),
     concat(string_agg(grants.statements, '; '))
-into names, built_on_it, lost, drop_all, recreate, grant_again
+into names, lost, drop_all, recreate, grant_again
 from views
 left join grants on views.oid = grants.oid
 left join comments on views.oid = comments.oid;
@@ -268,9 +270,9 @@ declare
     target constant regclass := {{ dbt.string_literal(target_relation | string) }};
     oids oid[];
     depths int[];
+    built_on_it text;
     view_oid oid;
     names text[];
-    built_on_it text;
     lost text;
     drop_all text;
     recreate text;

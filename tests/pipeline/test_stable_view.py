@@ -115,7 +115,7 @@ def roles(database: Database) -> Iterator[tuple[str, str]]:
         database.query(f"create role {name} nologin")
     yield names
     for name in names:
-        database.query(f"drop owned by {name}; drop role {name}")
+        database.query(f"drop owned by {name} cascade; drop role {name}")
 
 
 A = {"a": "integer"}
@@ -288,6 +288,24 @@ def test_a_swap_that_would_lose_something_is_refused(small: Small, held: str, na
     assert small.state() == before
     # In place nothing is lost.
     assert small.run(f"{SELECT_AB} where a > 0", AB) == ""
+
+
+def test_a_swap_names_a_view_of_somebody_else(small: Small, roles: tuple[str, str]) -> None:
+    assert small.run(SELECT_AB, AB) == ""
+    small.query(
+        f"""
+        create view app.above as select a from app.v;
+        alter role {roles[0]} login; grant all on database {small.database.name} to {roles[0]};
+        alter schema app owner to {roles[0]}; alter view app.v owner to {roles[0]};
+        grant select on app.source_rows to {roles[0]};
+        """
+    )
+    before = small.state()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "env", {**small.database.env, "PGUSER": roles[0]})
+        said = small.run(ONLY_A, A)
+    assert "cannot follow (app.above): must be owner of view above" in said
+    assert small.state() == before
 
 
 @NEWEST_AND_OLDEST
