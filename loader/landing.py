@@ -71,9 +71,8 @@ inner join pg_stat_activity as activity on locks.pid = activity.pid
 inner join pg_database as here on locks.database = here.oid and here.datname = current_database()
 where locks.locktype = 'advisory' and locks.granted and locks.classid = 0 and locks.objid = %s
 """
-LIVE = """
-select count(*) from fuel.records_raw where absent_since is null and coalesce(raw ->> 'deleted_at', '') = ''
-"""
+ALIVE = "coalesce(raw ->> 'deleted_at', '') in ('', 'false')"
+LIVE = f"select count(*) from fuel.records_raw where absent_since is null and {ALIVE}"
 STAGE = f"create temporary table changed on commit drop as select {COLUMNS} from fuel.records_raw limit 0"
 # By the statistics of earlier loads a new one has no row: dbt's queries would join its rows one by one.
 ANALYZED = "select reltuples > 0 from pg_class where oid = 'fuel.records_raw'::regclass"
@@ -111,8 +110,8 @@ where
     or (stored.absent_since is not null and not %(outdated)s)
 """
 # The stored rows that a snapshot no longer holds, and whether they were alive.
-LOST = """
-select id, coalesce(raw ->> 'deleted_at', '') = ''
+LOST = f"""
+select id, {ALIVE}
 from fuel.records_raw
 where
     absent_since is null

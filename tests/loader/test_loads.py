@@ -390,6 +390,12 @@ def test_soft_deleted_rows_do_not_count_as_lost(loader):
     assert loader.counts() == {"seen": 100, "unchanged": 100, "absent": 100}
 
 
+def test_what_is_not_deleted_may_say_so(loader):
+    loader.snapshot(envelope([record(n, deleted_at=False) for n in range(500)], at=1))
+    log = loader.snapshot(envelope([record(n, deleted_at=False) for n in range(400)], at=2), code=1).log
+    assert "lacks 100 of 500 live rows" in log
+
+
 def test_wrong_record_count_is_refused(loader):
     assert len(loader.snapshot(envelope([], record_count="9" * 9999), code=1).log) < 400
     log = loader.snapshot(envelope([record(1), record(2)], record_count=3), code=1).log
