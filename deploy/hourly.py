@@ -266,7 +266,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             if ledger_end(conn) is None:  # and nothing to build from
                 return
             count(outcome, conn, last)
-        if outcome.exit_code == USAGE:  # a build of ours may undo that of a newer version which has the landing
+        if outcome.exit_code == USAGE:  # ours may undo the build of a newer version, whose the landing is
             return
         looked_at = scalar(conn, "select clock_timestamp()::text")
         inputs = inputs_digest(conn, readers)
