@@ -417,7 +417,9 @@ def test_a_run_that_is_stopped_says_so_in_its_one_line(
     with job.database.connect(autocommit=True) as conn:
         # The loader waits behind this lock, or the job itself, or dbt, with a query at work.
         conn.execute(f"begin; lock table {table} in access exclusive mode")  # type: ignore[arg-type]
-        process = job.start("--force", "--log-format", "json")
+        # Not as under nohup, which may have started the tests.
+        listening = replace(job, shell='exec env --default-signal=HUP "$@"')
+        process = listening.start("--force", "--log-format", "json")
         waiting = f"select 1 from pg_locks where not granted and relation = '{table}'::regclass"
         while not conn.execute(waiting).fetchall():
             assert process.poll() is None, process.communicate()

@@ -31,8 +31,7 @@ class Odd:
         (self.project / "macros").mkdir(parents=True)
         (self.project / "tests").mkdir()
         for macro in ("stored_failures.sql", "stable_view.sql", "create_table_as.sql"):
-            if (file := ROOT / "macros/materializations" / macro).exists():
-                shutil.copy(file, self.project / "macros")
+            shutil.copy(ROOT / "macros/materializations" / macro, self.project / "macros")
         shutil.copy(ROOT / "macros/generate_schema_name.sql", self.project / "macros")
         shutil.copy(ROOT / "profiles.yml", self.project)
         (self.project / "dbt_project.yml").write_text(PROJECT)
