@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from demo.feed import price_cap
+
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 DEPARTMENTS = (
     "Logistics", "logistics", "Logistcs", "LOGISTICS ", "Sales", "sales", "Sales Dept", "Maintenance",
@@ -16,6 +18,7 @@ DEPARTMENTS = (
 )  # fmt: skip
 RARE_DEPARTMENT = "Bench Rare Dept"  # on 1 % of the records: the alias edit that the bench makes
 FUEL_TYPES = ("Diesel", "diesel", "DISIEL", "DIESEL ", "AGO", "Petrol", "petrol", "PETROL", "super")
+DIESELS = 5
 END = datetime(2026, 11, 1)
 
 
@@ -44,8 +47,9 @@ def records(count: int) -> Iterator[dict[str, Any]]:
         vehicle = fleet[rng.randrange(vehicles)]
         litres = round(vehicle["litres"] * rng.uniform(0.7, 1.1), 2)
         vehicle["odometer"] += int(litres * vehicle["km_per_litre"] * rng.uniform(0.9, 1.1))
-        amount = round(litres * rng.uniform(155, 176))
         filled = start + step * n
+        price = float(price_cap("diesel" if vehicle["fuel"] < DIESELS else "petrol", filled.date()))
+        amount = round(litres * price * rng.uniform(0.9, 1.0))
         plate: str = vehicle["plate"]
         odometer: int = vehicle["odometer"]
         style = rng.randrange(8)
