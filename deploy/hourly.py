@@ -261,12 +261,12 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             outcome.status = "skipped: the last run is still at work"
             return
         with outcome.step("load"):
-            last = ledger_end(conn) or 0
+            last = ledger_end(conn)
             load(outcome, loader_role, options.log_format)
-            if ledger_end(conn) is None:  # and nothing to build from
+            if last is None and ledger_end(conn) is None:  # and nothing to build from
                 return
-            count(outcome, conn, last)
-        if outcome.exit_code == USAGE:  # ours may undo the build of a newer version, whose the landing is
+            count(outcome, conn, last or 0)
+        if outcome.exit_code == USAGE:  # the landing may be a newer version's, whose build ours would undo
             return
         looked_at = scalar(conn, "select clock_timestamp()::text")
         inputs = inputs_digest(conn, readers)

@@ -88,12 +88,12 @@
 
 
 {#-
-    The body as a literal; `$$` could end early, since regular expressions hold `$`. Without the name of the database,
-    which a copy or a renamed one has not got: PostgreSQL reads the body anew at each call.
+    The body as a literal; `$$` could end early, since regular expressions hold `$`. PostgreSQL reads it anew at each
+    call, so it names no database.
 -#}
 {% macro function_body() -%}
     $function$
-{{ model.compiled_code | replace(adapter.quote(target.database) ~ '.', '') }}
+{{ without_database(model.compiled_code) }}
 $function$
 {%- endmacro %}
 

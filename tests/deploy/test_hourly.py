@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
 
 import psycopg
 import pytest
@@ -31,7 +28,7 @@ from deploy.hourly import DbtStopped, explain, one_line, spelled_out
 from deploy.seeds import unreadable
 from loader.landing import LOCK
 from loader.settings import Settings
-from tests.conftest import PROJECT_PARTS, ROOT, Dbt, fresh_database
+from tests.conftest import PROJECT_PARTS, ROOT, Dbt, FaultyS3, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, copy_source, read_only, record, snapshot
 
 DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
@@ -137,42 +134,15 @@ def test_without_a_snapshot_deltas_are_built_all_the_same(job: Job) -> None:
     assert job.database.query("select litres from reporting.v_fuel_fills where id = '100'") == [(51,)]
 
 
-@contextlib.contextmanager
-def bucket_that_forbids_the_deltas(upstream: servers.S3) -> Iterator[str]:
-    """An HTTP proxy in front of the S3 server; its address."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, headers, body = 403, {}, b"<Error><Code>AccessDenied</Code></Error>"
-            if "changes" not in self.path:
-                asked = Request(upstream.endpoint + self.path, headers=dict(self.headers))
-                with build_opener(ProxyHandler({})).open(asked) as answer:
-                    status, headers, body = answer.status, dict(answer.headers), answer.read()
-            self.send_response(status)
-            for name in headers.keys() - {"Content-Length", "Transfer-Encoding"}:
-                self.send_header(name, headers[name])
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_what_came_in_before_the_loader_failed_is_counted(job: Job) -> None:
+def test_what_came_in_before_the_loader_failed_is_counted(job: Job, s3_proxy: FaultyS3) -> None:
     kept = (job.bucket.server.root / job.bucket.name / SNAPSHOT).read_bytes()
     body = json.loads(kept)
     changed = record(5, litres="52", updated_at="2026-11-21T04:30:00.000Z")
     body["records"] = [changed if each["id"] == 5 else each for each in body["records"]]
     job.bucket.put(SNAPSHOT, json.dumps(body).encode())
-    with bucket_that_forbids_the_deltas(job.bucket.server) as endpoint:
-        code, outcome, errors = job(RUSTFS_ENDPOINT=endpoint)
+    # The snapshot is listed and read, the deltas are not.
+    s3_proxy.faults = [None, None, (403, b"<Error><Code>AccessDenied</Code></Error>")]
+    code, outcome, errors = job(RUSTFS_ENDPOINT=s3_proxy.endpoint)
     job.bucket.put(SNAPSHOT, kept)
     assert (code, outcome["objects"], outcome["records"]["updated"]) == (2, 1, 1), f"{outcome} {errors}"
     assert (outcome["build"], outcome["freshness"]) == ("not run", "not run")

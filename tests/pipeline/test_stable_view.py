@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import NEWEST_AND_OLDEST, ROOT, Database
-from tests.pipeline.warehouse import InProcess
+from tests.conftest import NEWEST_AND_OLDEST, Database
+from tests.pipeline.warehouse import InProcess, small_project
 
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 
@@ -48,19 +47,10 @@ class Small:
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.database = database
-        self.project = folder / "project"
-        (self.project / "macros").mkdir(parents=True)
+        self.project = small_project(
+            folder, PROJECT, "stable_view", "create_table_as", "grants", "persist_docs"
+        )
         (self.project / "models").mkdir()
-        for name in (
-            "materializations/stable_view.sql",
-            "materializations/create_table_as.sql",
-            "materializations/grants.sql",
-            "materializations/persist_docs.sql",
-            "generate_schema_name.sql",
-        ):
-            shutil.copy(ROOT / "macros" / name, self.project / "macros")
-        shutil.copy(ROOT / "profiles.yml", self.project)
-        (self.project / "dbt_project.yml").write_text(PROJECT)
         (self.project / "models/base.sql").write_text(BASE)
         database.query(
             "create schema app; create table app.source_rows (a int, b text);"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Database
-from tests.pipeline.warehouse import InProcess
+from tests.conftest import Database
+from tests.pipeline.warehouse import InProcess, small_project
 
 pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 
@@ -27,14 +26,8 @@ class Odd:
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.database = database
-        self.project = folder / "project"
-        (self.project / "macros").mkdir(parents=True)
+        self.project = small_project(folder, PROJECT, "stored_failures", "stable_view", "create_table_as")
         (self.project / "tests").mkdir()
-        for macro in ("stored_failures.sql", "stable_view.sql", "create_table_as.sql"):
-            shutil.copy(ROOT / "macros/materializations" / macro, self.project / "macros")
-        shutil.copy(ROOT / "macros/generate_schema_name.sql", self.project / "macros")
-        shutil.copy(ROOT / "profiles.yml", self.project)
-        (self.project / "dbt_project.yml").write_text(PROJECT)
         database.query("create schema app; create table app.source_rows as select 1 as a, 'x'::text as b")
         self.dbt = InProcess(self.project, database, folder / "target")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,17 @@ ALIASES = {
 # Everything of a table but where its rows lie.
 ROWS = "select to_jsonb(t) from {} as t order by to_jsonb(t)::text"
 VERSIONS = "select {key}, xmin::text, ctid::text from {table}"
+
+
+def small_project(folder: Path, settings: str, *materializations: str) -> Path:
+    """A project that has nothing of ours but the profile, the naming of schemas, and these files."""
+    project = folder / "project"
+    (project / "macros").mkdir(parents=True)
+    for name in ("generate_schema_name", *(f"materializations/{each}" for each in materializations)):
+        shutil.copy(ROOT / "macros" / f"{name}.sql", project / "macros")
+    shutil.copy(ROOT / "profiles.yml", project)
+    (project / "dbt_project.yml").write_text(settings)
+    return project
 
 
 @dataclass
