@@ -20,9 +20,9 @@
 {%- endmacro %}
 
 
-{#- SQL that names no database, and so holds in each: a renamed one, a copy. -#}
+{#- SQL that names no database, and so holds in each: a renamed one, a copy. A schema may have the same name. -#}
 {% macro without_database(sql) -%}
-    {{- sql | replace(adapter.quote(target.database) ~ '.', '') -}}
+    {{- sql | replace(adapter.quote(target.database) ~ '."', '"') -}}
 {%- endmacro %}
 
 

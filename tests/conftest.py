@@ -74,9 +74,9 @@ class Database:
 
 
 @contextlib.contextmanager
-def fresh_database(server: servers.Postgres, options: str = "") -> Iterator[Database]:
+def fresh_database(server: servers.Postgres, options: str = "", name: str = "") -> Iterator[Database]:
     """Create a database, with `options` if any, and drop it afterwards with whoever is still connected."""
-    name = f"test_{secrets.token_hex(6)}"
+    name = name or f"test_{secrets.token_hex(6)}"
     with server.connect(autocommit=True) as conn:
         conn.execute(f"create database {name} {options}")  # type: ignore[arg-type]
     try:

@@ -22,7 +22,7 @@
                                 case
                                     when
                                         {{ value }} collate "C" ~ '[.][0-9]{3}(?![0-9])'
-                                        and {{ number_text(value) }} ~ 'k(?:es|m|ilomet)|sh|bob|od[o0]|mileage|/[=-]'
+                                        and {{ number_text(value) }} ~ 'k(?:es|m|ilomet)|sh|bob|od[o0]|mileage|[0-9]\s*/[=-]'
                                         then {{ number_shaped(value, "[1-9][0-9]{0,2}[.][0-9]{3}", ".", "") }}
                                 end,
                                 {#- 8190  45.5  .5  1,234.50  12 345  12'345  1.5e3 -#}

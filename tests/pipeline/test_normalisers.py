@@ -97,7 +97,7 @@ NUMBERS: dict[str, str | None] = {
     "total: 8190": "8190", "KES.500": "500", "Amount: KES 8,190": "8190", "Total - Ksh 8,190/=": "8190", "Cost KES": None,
     "8,190/= only": "8190", "KES 8,190 only.": "8190", "K.Sh. 5,000": "5000", "K.Shs 500": "500", "KES KES 500": None, "only 500": None,
     # Shillings and kilometres have no thousandths, litres and bare numbers may.
-    "KES 8.190": "8190", "Ksh 8.190/=": "8190", "8.190 bob": "8190", "8.190/-": "8190", "182.440 km": "182440", "ODO: 182.440": "182440",
+    "KES 8.190": "8190", "Ksh 8.190/=": "8190", "8.190 bob": "8190", "8.190/-": "8190", "45.500 L/=": "45.500", "182.440 km": "182440", "ODO: 182.440": "182440",
     "Ksh.12.500": "12500", "-8.190 KES": "-8190", "1.234.567 km": "1234567", "KES 8.19": "8.19", "KES 8.1905": "8.1905", "KES 0.190": "0.190",
     "KES 8190.500": "8190.500", "45.500 L": "45.500", "45.500L": "45.500", "total: 45.500 litres": "45.500", "Amount 8.190": "8.190", "105.3 km": "105.3",
     "5k": "5000", "5.5K": "5500", "5 k": "5000", "5k/=": "5000", "KES 5k": "5000", "5km": "5", "5 km": "5", "5kes": "5",
@@ -491,9 +491,12 @@ def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
         )
 
 
-def test_functions_work_in_a_copy_of_the_database(pg_server: servers.Postgres, tmp_path: Path) -> None:
-    """Which has another name, as a renamed one has."""
-    with fresh_database(pg_server) as database:
+@pytest.mark.parametrize("name", ["", "fuel"])
+def test_functions_work_in_a_copy_of_the_database(
+    pg_server: servers.Postgres, tmp_path: Path, name: str
+) -> None:
+    """Which has another name, as a renamed one has. The first one may be named like the schema."""
+    with fresh_database(pg_server, name=name) as database:
         Dbt(ROOT, database, tmp_path / "target")(
             "build", "--resource-type", "seed", "--resource-type", "function"
         )
