@@ -17,6 +17,7 @@ from loader.bucket import RefusedObject
 
 NAIROBI = timezone(timedelta(hours=3))
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # stands for no time at all where times are compared
+NEVER = 2100  # and years after it: an exporter's word for no time, say 9999-12-31
 MAX_ID_BYTES = 1000
 MAX_DEPTH = 500  # far below what Python's and PostgreSQL's stacks bear, far above any record
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
@@ -71,6 +72,7 @@ class LooseHead(Struct):
     deleted_at: Raw | UnsetType = UNSET
     json: Raw | UnsetType = UNSET
     records: Raw | UnsetType = UNSET
+    metadata: Raw | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,17 @@ class Feed:
                 id, updated_at, deleted_at = head.id, head.updated_at, head.deleted_at
                 if id.__class__ is int:
                     id = str(id)
-                if not id or len(id) > 200 or id.isspace() or slot in unusual:
-                    raise msgspec.ValidationError  # to be looked at more closely
                 when = None if updated_at is None else _in_nairobi(updated_at)
                 if deleted_at is not None:
                     when = max(when or LONG_AGO, _in_nairobi(deleted_at))
+                if (
+                    not id
+                    or len(id) > 200
+                    or id.isspace()
+                    or slot in unusual
+                    or (when and when.year >= NEVER)
+                ):
+                    raise msgspec.ValidationError  # to be looked at more closely
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 id, when, problem = self._read_closely(slot)
                 if problem:
@@ -181,7 +189,7 @@ class Feed:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return id, None, f"unreadable: {error}"
         times = [_read_time(_value(part)) for part in (head.updated_at, head.deleted_at) if part is not UNSET]
-        when = max((each for each in times if each is not None), default=None)
+        when = max((each for each in times if each is not None and each.year < NEVER), default=None)
         return id, when, TOO_DEEP if slot in self.cut else problem
 
 
@@ -275,20 +283,27 @@ def _unwrapped(record: Raw) -> Raw:
     return record if head is None or head.json is UNSET or head.id is not UNSET else head.json
 
 
+def _are_records(items: list[Raw]) -> bool:
+    heads = [_loose(each) for each in items]
+    return bool(heads) and all(head and head.id is not UNSET for head in heads)
+
+
 def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     """Records and metadata if `document` is an envelope."""
     try:
         envelope = msgspec.json.decode(document, type=Envelope)
-        records = envelope.records
-        if records is UNSET and envelope.data is not UNSET:
+        records, is_record = envelope.records, envelope.id is not UNSET
+        if records is UNSET and envelope.data is not UNSET and not is_record:
             records = msgspec.json.decode(envelope.data, type=list[Raw])
     except msgspec.ValidationError:
         head = _loose(document)
-        if head and head.records is not UNSET and head.id is UNSET:
+        if head and head.records is not UNSET and (head.id is UNSET or head.metadata is not UNSET):
             raise RefusedObject("records is no array") from None
         return None
-    # What has an id is a record, unless it has the metadata of an export.
-    if records is UNSET or (envelope.id is not UNSET and envelope.metadata is UNSET):
+    if records is UNSET:
+        return None
+    # What has an id is a record, unless it has the metadata of an export, or holds nothing but records.
+    if is_record and envelope.metadata is UNSET and not _are_records(records):
         return None
     try:
         return records, msgspec.json.decode(envelope.metadata or b"{}", type=Metadata)

@@ -168,16 +168,16 @@ measured as (
 
 deleted as (
 
-    -- `true` or a time that cannot be read is a deletion all the same, unless it says that there is none.
+    -- `true` or a time of this century that cannot be read is a deletion all the same. Whatever else stands there,
+    -- as a time long ago or never to come, is an exporter's word for none.
     select
         *,
         case
             when
-                deleted_at_text is null
-                or stated_deleted_at is not null
-                or deleted_at_text ~* '^(?:[-0:. tz]*|9999-12-31.*|f(?:alse)?|no?|n/?a|none|nil|null)$'
-                then stated_deleted_at
-            else coalesce(updated_at, loaded_at)
+                stated_deleted_at is null
+                and deleted_at_text ~* '^(?:t(?:rue)?|y(?:es)?|1)$|delet|remov|(?:^|[^0-9])20[0-9]{2}'
+                then coalesce(updated_at, loaded_at)
+            else stated_deleted_at
         end as deleted_at
     from measured
     limit all

@@ -382,18 +382,31 @@ def test_small_losses_are_believed(loader):
     assert loader.counts()["absent"] == 20
 
 
-def test_soft_deleted_rows_do_not_count_as_lost(loader):
-    deleted = [record(n, deleted_at=hour(1)) for n in range(100, 200)]
+@pytest.mark.parametrize("when", [hour(1), "01/11/2026 04:00", 1793491200000, True])
+def test_soft_deleted_rows_do_not_count_as_lost(loader, when):
+    deleted = [record(n, deleted_at=when) for n in range(100, 200)]
     loader.delta("2026-11-01T01-00-00Z.json", [record(n) for n in range(100)] + deleted)
     loader.changes()
     loader.snapshot(envelope([record(n) for n in range(100)], at=2))
     assert loader.counts() == {"seen": 100, "unchanged": 100, "absent": 100}
 
 
-def test_what_is_not_deleted_may_say_so(loader):
-    loader.snapshot(envelope([record(n, deleted_at=False) for n in range(500)], at=1))
-    log = loader.snapshot(envelope([record(n, deleted_at=False) for n in range(400)], at=2), code=1).log
+@pytest.mark.parametrize(
+    "word", [False, 0, "N/A", "0000-00-00 00:00:00", "9999-12-30T21:00:00.000Z", "infinity"]
+)
+def test_what_is_not_deleted_may_say_so(loader, word):
+    loader.snapshot(envelope([record(n, deleted_at=word) for n in range(500)], at=1))
+    log = loader.snapshot(envelope([record(n, deleted_at=word) for n in range(400)], at=2), code=1).log
     assert "lacks 100 of 500 live rows" in log
+
+
+def test_a_deletion_that_never_comes_is_not_the_newest_version(loader):
+    loader.delta(
+        "2026-11-01T01-00-00Z.json", [record(n, at=1, deleted_at=f"9999-12-3{n}T21:00:00Z") for n in (0, 1)]
+    )
+    loader.delta("2026-11-01T02-00-00Z.json", [record(n, at=2, deleted_at=hour(2)) for n in (0, 1)])
+    loader.changes()
+    assert loader.counts() == {"seen": 2, "updated": 2}
 
 
 def test_wrong_record_count_is_refused(loader):

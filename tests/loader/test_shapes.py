@@ -65,9 +65,16 @@ def test_a_record_may_have_a_field_named_like_the_envelopes(loader, count, name,
     assert loader.counts() == {"seen": 1, "unchanged": 1}
 
 
-def test_an_export_may_have_an_id(loader):
-    loader.land(json.dumps({"id": "run 7", "metadata": {"record_count": 1}, "records": [RECORD]}).encode())
+@pytest.mark.parametrize("metadata", [{"metadata": {"record_count": 1}}, {}])
+def test_an_export_may_have_an_id(loader, metadata):
+    loader.land(json.dumps({"id": "run 7", **metadata, "records": [RECORD]}).encode())
     assert loader.rows() == {"1": RECORD}
+
+
+def test_a_record_may_have_metadata_and_data(loader):
+    fill = {"id": 3, "car": "KCA 542Q", "metadata": {"source": "WhatsApp"}, "data": [{"id": 9}]}
+    loader.land(json.dumps(fill).encode())
+    assert loader.rows() == {"3": fill}
 
 
 def test_a_record_may_have_a_field_named_json(loader):
@@ -115,6 +122,7 @@ REFUSED = {
     "deep and cut off in a text": b'[{"id": 1, "n": ' + b"[" * 3_000 + b"]" * 3_000 + b', "m": "' + b"a" * 60,
     "half a half character": b'[{"id": 1, "m": "\\ud8"}"}]',
     "records that are none": b'{"metadata": {}, "records": null}',
+    "records that are none, of an export with an id": b'{"id": 5, "metadata": {}, "records": null}',
     "records that are no array": b'[{"json": {"records": {"id": 1}}}]',
 }
 
