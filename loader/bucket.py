@@ -7,6 +7,7 @@ import io
 import logging
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -160,17 +161,28 @@ class Bucket:
                 raise RefusedObject("the object has gone from the bucket") from None
             if _code(error) == "InvalidObjectState":
                 raise RefusedObject("the object is archived: restore it") from None
-            if _status(error) in FORBIDDEN and self._lists(key):
+            if _status(error) in FORBIDDEN and self._gives_another_than(key):
                 raise RefusedObject(f"the bucket does not give it out ({_code(error)})") from None
             raise
 
     def _lists(self, key: str) -> bool:
-        """Whether the bucket answers at all: with its keys in order, the object in hand is to blame."""
-        try:
+        """Whether the bucket answers at all: the object in hand is to blame then."""
+        with suppress(ClientError, *BROKEN):
             self._client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1)
-        except (ClientError, *BROKEN):
-            return False
-        return True
+            return True
+        return False
+
+    def _gives_another_than(self, key: str) -> bool:
+        """Whether the bucket gives out an object beside this one. If none, the keys may only list."""
+        folder = key.rpartition("/")[0]
+        with suppress(ClientError, *BROKEN):
+            page = self._client.list_objects_v2(Bucket=self.name, Prefix=folder, MaxKeys=100)
+            for other in page.get("Contents", ()):
+                if other["Key"] != key:
+                    with suppress(ClientError):
+                        self._client.head_object(Bucket=self.name, Key=other["Key"])
+                        return True
+        return False
 
     def _etag(self, answer: Any) -> str:
         """Without quotes, and without the mark of a weak one, which a proxy may set in one place only."""

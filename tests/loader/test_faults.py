@@ -539,6 +539,18 @@ def test_keys_that_are_refused_amid_a_run_are_no_fault_of_the_object(loader, fau
     assert loader.ledger() == []
 
 
+def test_keys_that_may_only_list_are_no_fault_of_the_objects(loader, faulty_s3):
+    for number in (1, 2, 3):
+        loader.delta(f"2026-11-0{number}.json", [record(number)])
+    denied = 403, b"<Error><Code>AccessDenied</Code></Error>"
+    faulty_s3.faults = [None, denied, None, denied, denied]
+    log = loader.changes(code=2).log
+    assert "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY: " in log.splitlines()[-1]
+    assert "refused " not in log
+    assert loader.ledger() == []
+    assert not faulty_s3.faults
+
+
 @pytest.mark.parametrize("mode", ["--snapshot", "--changes"])
 def test_an_endpoint_with_the_name_of_the_bucket(loader, monkeypatch, mode):
     endpoint = f"{loader.bucket.server.endpoint}/{loader.bucket.name}"
