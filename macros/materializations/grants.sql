@@ -68,7 +68,8 @@
     {%- if execute and roles -%}
         {%- set readers = [] -%}
         {%- for role in roles -%}
-            {%- do readers.append(dbt.string_literal(dbt.escape_single_quotes(role))) -%}
+            {%- set name = 'public' if role | lower == 'public' else role -%}
+            {%- do readers.append(dbt.string_literal(dbt.escape_single_quotes(name))) -%}
         {%- endfor -%}
         {%- set query -%}
             select rolname

@@ -29,7 +29,7 @@ def test_one_role_needs_no_list_and_public_is_everybody(database: Database, tmp_
         assert house.query(may_read, [role] * 2) == [(True, True)]
         assert house.query(may_read, ["public"] * 2) == [(False, False)]
         success, said = run(
-            "run", "--select", "v_fuel_fills", "--vars", json.dumps({"reader_roles": ["public"]})
+            "run", "--select", "v_fuel_fills", "--vars", json.dumps({"reader_roles": ["PUBLIC"]})
         )
         assert success, said
         assert house.query(may_read, ["public"] * 2) == [(True, True)]
