@@ -190,7 +190,7 @@
         select
             regexp_replace(
                 regexp_replace(
-                    btrim(translate(lower({{ clean_text(value) }}), e'\t\n\r', '   ')),
+                    btrim(translate(lower({{ clean_text(value) }}), e'\t\n\r\uFFFD', '    ')),
                     '^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +', ''
                 ),
                 '^([0-9]{1,2}(?:st|nd|rd|th)?(?:[-/.]| +)(?:[0-9]{1,2}|[a-z]{3,9})(?:[-/.]|[., ]+))(1[5-9]|[2-4][0-9])(?![0-9])',
