@@ -64,6 +64,17 @@
 {%- endmacro -%}
 
 
+{%- macro seed_lines(csv) -%}
+    {%- set lines = [] -%}
+    {%- for row in csv.rows -%}
+        {%- if row | reject('none') | map('string') | map('trim') | select | list -%}
+            {%- do lines.append((loop.index + 1, row)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(lines) }}
+{%- endmacro -%}
+
+
 {%- macro seed_lines_sql(csv) -%}
     select
         line
@@ -72,8 +83,8 @@
         {%- endfor %}
     from (
         values
-        {%- for row in csv.rows %}
-        ({{ loop.index + 1 }}
+        {%- for line, row in seed_lines(csv) %}
+        ({{ line }}
         {%- for cell in row -%}
             {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
             {%- set text = '' if cell is none else cell | string | trim -%}

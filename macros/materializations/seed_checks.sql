@@ -35,12 +35,11 @@
         {%- do refuse_seed([
             'line 1: the header must be ' ~ expected | join(',') ~ ' but is ' ~ found | join(',')
         ]) -%}
-    {%- elif csv.rows | length == 0 -%}
+    {%- elif not seed_lines(csv) -%}
         {%- do refuse_seed(['the file has no line below its header']) -%}
     {%- endif -%}
     {#- A quotation mark that is never closed swallows the lines after it: the numbers of those are unknown. -#}
-    {%- for row in csv.rows -%}
-        {%- set line = loop.index + 1 -%}
+    {%- for line, row in seed_lines(csv) -%}
         {%- for cell in row if cell is string and '\n' in cell -%}
             {%- do refuse_seed([
                 'line ' ~ line ~ ': a quotation mark (") is opened here and not closed on the same line'
@@ -54,21 +53,32 @@
     {%- set checks = config.meta_get('csv_checks', {}) -%}
     {%- set forms = {
         'boolean': ['(?i)true|false', 'true or false'],
-        'date': ['[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])', 'a date as 2026-01-31'],
+        'date': [
+            '(?![0-9]{2}(?:[02468][1235679]|[13579][01345789])-02-29)[0-9]{4}'
+            '-(?!(?:0[2469]|11)-31|02-30)(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])',
+            'a date as 2026-01-31',
+        ],
         'integer': ['-?[0-9]+', 'a whole number'],
         'numeric': ['-?[0-9]+([.][0-9]+)?', 'a number as 1234.5'],
     } -%}
     {%- set types = seed_column_types(csv) -%}
     {%- set problems = [] -%}
-    {%- for row in csv.rows -%}
-        {%- set line = 'line ' ~ (loop.index + 1) ~ ': ' -%}
+    {%- for number, row in seed_lines(csv) -%}
+        {%- set line = 'line ' ~ number ~ ': ' -%}
+        {%- set kind = row[checks.get('ranges_by')] | string | trim if 'ranges_by' in checks else none -%}
         {%- for column in csv.column_names -%}
             {%- set cell = row[column] -%}
             {%- set form = forms.get(types[column].split('(')[0]) -%}
             {%- set accepted = checks.get('accepted_values', {}).get(column) -%}
+            {%- set range = checks.get('ranges', {}).get(column, {}).get(kind) -%}
             {%- if cell is none or not cell | string | trim -%}
                 {%- if column in checks.get('required', []) -%}
-                    {%- do problems.append(line ~ column ~ ' is empty') -%}
+                    {%- do problems.append(
+                        line ~ column ~ ' is empty'
+                        ~ (': a comma belongs where the semicolon is' if ';' in row[0] | string)
+                    ) -%}
+                {%- elif range -%}
+                    {%- do problems.append(line ~ column ~ ' is empty, and ' ~ kind ~ ' needs it') -%}
                 {%- endif -%}
             {%- elif cell is string and cell.count('"') % 2 -%}
                 {%- do problems.append(line ~ column ~ ' holds a lone quotation mark (")') -%}
@@ -77,6 +87,10 @@
             {%- elif accepted and cell | string | trim not in accepted -%}
                 {%- do problems.append(
                     line ~ column ~ " '" ~ cell ~ "' must be one of " ~ accepted | join(', ')
+                ) -%}
+            {%- elif range and not range[0] <= cell | float <= range[1] -%}
+                {%- do problems.append(
+                    line ~ column ~ " '" ~ cell ~ "' must be from " ~ range | join(' to ') ~ ' for ' ~ kind
                 ) -%}
             {%- endif -%}
         {%- endfor -%}

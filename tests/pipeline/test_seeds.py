@@ -28,7 +28,12 @@ WRONG_DEPARTMENTS = {
     "empty cell": (DEPARTMENTS + "yard,\n", "line 5: department is empty"),
     "blank cell": (DEPARTMENTS + '"  ",Sales\n', "line 5: alias is empty"),
     "null cell": (DEPARTMENTS + "null,Sales\n", "line 5: alias is empty"),
-    "blank line": ("alias,department\n\nsales,Sales\n", "line 2: alias is empty"),
+    "blank lines alone": ("alias,department\n\n , \n", "the file has no line below its header"),
+    "below a blank line": ("alias,department\n\nyard,\n", "line 3: department is empty"),
+    "one semicolon": (
+        DEPARTMENTS + "yard;Sales\n",
+        "line 5: department is empty: a comma belongs where the semicolon is",
+    ),
     "one cell": (DEPARTMENTS + "yard\n", "line 5: department is empty"),
     "unknown department": (
         DEPARTMENTS + "yard,Yards\n",
@@ -92,7 +97,12 @@ TYPED = {
     "column_types": {
         "rule": "text", "valid_from": "date", "limit": "numeric(6, 2)", "days": "integer", "on": "boolean",
     },
-    "meta": {"csv_checks": {"required": ["limit"], "key": ["rule", "valid_from"]}},
+    "meta": {
+        "csv_checks": {
+            "required": ["limit"], "key": ["rule", "valid_from"],
+            "ranges_by": "rule", "ranges": {"days": {"speed": [1, 30]}},
+        },
+    },
 }  # fmt: skip
 TYPED_HEADER = "rule,valid_from,limit,days,on\n"
 WRONG_TYPED = {
@@ -101,7 +111,21 @@ WRONG_TYPED = {
     "date": (TYPED_HEADER + "a,01/02/2026,1,,true\n", "line 2: valid_from '01/02/2026' must be a date"),
     "unfinished number": (TYPED_HEADER + "a,2026-01-01,1.,,true\n", "line 2: limit '1.' must be a number"),
     "month": (TYPED_HEADER + "a,2026-13-01,1,,true\n", "line 2: valid_from '2026-13-01' must be a date"),
-    "impossible date": (TYPED_HEADER + "a,2026-02-31,1,,true\n", 'out of range: "2026-02-31"'),
+    **{
+        name: (TYPED_HEADER + f"a,{day},1,,true\n", f"line 2: valid_from '{day}' must be a date")
+        for name, day in (
+            ("30 february", "2026-02-30"), ("29 february", "2026-02-29"), ("31 november", "2026-11-31"),
+        )
+    },
+    "needed": (TYPED_HEADER + "speed,2026-01-01,1,,true\n", "line 2: days is empty, and speed needs it"),
+    "too low": (
+        TYPED_HEADER + "a,2024-02-29,1,,true\nspeed,2026-01-01,1,0,true\n",
+        "line 3: days '0' must be from 1 to 30 for speed",
+    ),
+    "too high": (
+        TYPED_HEADER + "speed,2026-01-01,1,31,true\n",
+        "line 2: days '31' must be from 1 to 30 for speed",
+    ),
     "boolean": (TYPED_HEADER + "a,2026-01-01,1,,ja\n", "line 2: on 'ja' must be true or false"),
     "missing": (TYPED_HEADER + "a,2026-01-01,,,true\n", "line 2: limit is empty"),
     "same key": (
@@ -196,10 +220,10 @@ def test_only_the_lines_that_differ_are_written(seeds: SeedProject) -> None:
     database.query("create role reader")
     try:
         # As Excel saves it: a BOM, Windows line ends, a cell in quotes; lines that say a thing again; blanks
-        # around cells.
+        # around cells; blank lines.
         seeds.load(
             '\ufeffalias,department\r\nlogistics,Logistics\r\n"o\'yard, east",Logistics \r\n'
-            "sales , Sales\u00a0\r\nsales,Sales\r\nSALES,Sales",
+            "\r\nsales , Sales\u00a0\r\n,\r\nsales,Sales\r\nSALES,Sales\r\n\r\n",
             **config,
             grants={"select": ["reader"]},
         )
