@@ -9,10 +9,12 @@ import argparse
 import gc
 import json
 import os
+import re
 import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -177,8 +179,8 @@ class DbtStopped(Exception):
 
 
 def one_line(message: object) -> str:
-    """What PostgreSQL or dbt says, in one line, without the trail of macros that dbt hangs on."""
-    return " ".join(str(message).partition("> in macro ")[0].split())
+    """What PostgreSQL or dbt says, in one line, without the trail of SQL and macros that they hang on."""
+    return " ".join(re.split("> in macro |CONTEXT:  ", str(message))[0].split())
 
 
 def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> bool:
@@ -220,8 +222,10 @@ def freshness(outcome: Outcome, dbt: Dbt) -> None:
     outcome.freshness = next((s for s in ("runtime error", "error", "warn") if s in states), "pass")
     for result in results:
         if str(result.status) != "pass":
-            age = getattr(result, "age", None)
-            told = f"newest load is {age / 3600:.1f} h old" if age is not None else (result.message or "")
+            told = result.message or ""
+            if newest := getattr(result, "max_loaded_at", None):  # the year 1 if there is none
+                age = f"newest load is {result.age / 3600:.1f} h old"
+                told = age if newest.year > 1 else "no load has worked yet"
             outcome.problems.append(f"source {result.node.name}: freshness {result.status}: {told}")
     if code:
         outcome.fail(code)
@@ -342,6 +346,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     options = parser.parse_args(argv)
+    if not sys.warnoptions:  # of dbt's libraries, say, about a wrong CSV, which dbt itself tells better
+        warnings.simplefilter("ignore")
     gc.disable()  # looking for cycles among what boto3 and dbt load costs half a second and frees little
     outcome = Outcome()
 

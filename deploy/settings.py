@@ -56,7 +56,9 @@ def _spell_out(url: str) -> None:
     except psycopg.OperationalError as error:
         # What libpq quotes may be the password.
         words = re.sub('".*"', "…", str(error).strip())
-        raise Unusable(f"DATABASE_URL cannot be read: {words}") from None
+        raise Unusable(
+            f"DATABASE_URL cannot be read: {words}; write it as postgresql://user:password@host:5432/database"
+        ) from None
     if is_misread(said):
         raise Unusable("DATABASE_URL cannot be read: write an @ of the password as %40, and a / as %2F")
     for option in options:

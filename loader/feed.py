@@ -199,6 +199,8 @@ def parse(body: bytearray) -> Feed:
     Raises:
         RefusedObject: it is not one well-formed UTF-8 JSON document holding records.
     """
+    if not body:
+        raise RefusedObject("it is empty")
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RefusedObject("not UTF-8 but UTF-16")
     if body[:3] == b"\xef\xbb\xbf":

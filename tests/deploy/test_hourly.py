@@ -293,6 +293,10 @@ def test_an_edited_csv_is_built(job: Job) -> None:
     assert any("department_aliases" in problem for problem in outcome["problems"]), outcome["problems"]
     code, outcome, _ = job()
     assert outcome["build"] == "failed", "a build that failed is tried again"
+    aliases.write_text(good.replace(",", ";"))
+    code, outcome, errors = job()
+    assert (code, outcome["build"]) == (1, "failed")
+    assert [json.loads(line)["level"] for line in errors.splitlines()] == ["info"] * 2, "JSON only"
     # What dbt cannot even read is told with file and line, too.
     for line, code, told in (
         (b"spares, tools,Sales\n", 1, "3 cells, but the header has 2. A cell that holds a comma needs"),
@@ -438,6 +442,8 @@ def test_an_old_feed_fails_by_freshness_even_if_nothing_changed(job: Job, tmp_pa
         assert not surely_fresh(conn)
         conn.execute("select pg_advisory_lock(%s)", [LOCK])
         code, outcome, errors = served()
+        conn.execute("update fuel.loads set checked_at = null")
+        assert served()[1]["problems"][2] == "source loads: freshness error: no load has worked yet"
     assert (code, outcome["exit_code"], outcome["status"]) == (75, 75, "failed"), f"{outcome} {errors}"
     assert outcome["build"].startswith("skipped")
     assert outcome["freshness"] == "error"
@@ -582,6 +588,11 @@ def test_database_url_alone(job: Job) -> None:
         ({"DATABASE_URL": "postgresql://a:se%2cret@h:x1/%ZZ"}, 2, "DATABASE_URL cannot be read"),
         ({"DATABASE_URL": "postgresql://a:secret%@127.0.0.1:9/x"}, 2, "DATABASE_URL cannot be read: "),
         ({"DATABASE_URL": "postgresql://a:a secret@127.0.0.1:9/x"}, 2, "DATABASE_URL cannot be read: "),
+        (
+            {"DATABASE_URL": "postgresql+psycopg://a:secret@127.0.0.1:9/x"},
+            2,
+            "write it as postgresql://user:password@host:5432/database",
+        ),
         ({"DATABASE_URL": "postgresql://a:p@secret@127.0.0.1:9/x"}, 2, "write an @ of the password as %40"),
         ({"DATABASE_URL": "postgresql://a:secret/p@127.0.0.1:9/x"}, 2, "and a / as %2F"),
         ({"DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/x"}, 69, "database unreachable"),
@@ -633,6 +644,8 @@ def test_what_the_database_refuses_is_one_line(job: Job) -> None:
 def test_what_dbt_says_without_the_trail_of_macros() -> None:
     said = "Database Error in model x\n  no such column\n  > in macro upsert (macros/x.sql)\n  > called by …"
     assert one_line(said) == "Database Error in model x no such column"
+    raised = psycopg.errors.RaiseException("not so\nCONTEXT:  PL/pgSQL function inline_code_block line 195")
+    assert one_line(raised) == "not so"
 
 
 def test_what_nobody_foresaw_ends_with_the_line_too(job: Job, tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_refused_objects(loader):
         assert "Traceback" not in ran.log
         assert loader.ledger()[-1][1] == "refused", name
         assert loader.ledger()[-1][2], name
+    assert loader.land(b"", code=1).log.endswith(": it is empty\n")
     assert loader.rows() == {"1": RECORD}
     for name in ("UTF-16", "UTF-16, big-endian"):
         assert "not UTF-8 but UTF-16" in loader.land(REFUSED[name], code=1).log
