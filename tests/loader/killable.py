@@ -19,7 +19,7 @@ from loader import bucket, cli, landing
 
 
 def run(kill_at: int) -> None:
-    steps = count(1)  # COPY is fed from a thread of its own: no step may be counted twice or not at all
+    steps = count(1)
 
     def step(work: Any, *args: Any, **kwargs: Any) -> Any:
         number = next(steps)
@@ -30,9 +30,8 @@ def run(kill_at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    wait, call, write = psycopg.Connection.wait, bucket.Bucket._call, psycopg.Copy.write
+    wait, call = psycopg.Connection.wait, bucket.Bucket._call
     psycopg.Connection.wait = lambda self, *args, **kwargs: step(wait, self, *args, **kwargs)  # type: ignore[method-assign]
-    psycopg.Copy.write = lambda self, data: step(write, self, data)  # type: ignore[method-assign]
     bucket.Bucket._call = lambda self, *args, **kwargs: step(call, self, *args, **kwargs)  # type: ignore[method-assign]
     landing.BATCH_ROWS = 200
     cli.main(["--snapshot", "--apply"])
