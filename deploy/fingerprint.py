@@ -10,6 +10,7 @@ import yaml
 from psycopg import sql
 
 from deploy.settings import ROOT
+from loader.connection import scalar
 
 # What a build is made from; anything else in the repository cannot change its result.
 PROJECT = (
@@ -24,13 +25,6 @@ PROJECT = (
 )
 
 
-def scalar(conn: psycopg.Connection[Any], query: str | sql.Composed) -> Any:
-    """The one value of a one-row query."""
-    row = conn.execute(query).fetchone()
-    assert row is not None
-    return row[0]
-
-
 def project_digest() -> str:
     """Digest of the project's files and of dbt's version, as they stand now."""
     digest = hashlib.sha256()
@@ -43,18 +37,14 @@ def project_digest() -> str:
     return digest.hexdigest()
 
 
-def sources() -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The project's sources as (source, table) pairs, as written in the yml."""
-    text = (ROOT / "models" / "landing" / "landing.yml").read_text()
-    return [(source, table) for source in yaml.safe_load(text)["sources"] for table in source["tables"]]
-
-
 def surely_fresh(conn: psycopg.Connection[Any]) -> bool:
     """Whether every source that promises freshness is younger than its own warn_after.
 
     Then dbt has nothing to find, and need not be started to say so.
     """
-    for source, table in sources():
+    text = (ROOT / "models" / "landing" / "landing.yml").read_text()
+    tables = [(source, table) for source in yaml.safe_load(text)["sources"] for table in source["tables"]]
+    for source, table in tables:
         promise = {**table, **table.get("config", {})}
         if warn := (promise.get("freshness") or {}).get("warn_after"):
             query = sql.SQL("select max({}) > now() - {}::interval from {} where {}").format(
@@ -142,12 +132,11 @@ _NEWEST = "invocation_id = (select invocation_id from fuel.builds order by start
 def last_build(conn: psycopg.Connection[Any]) -> str | None:
     """The fingerprint of the last build, None if that was not one of this job or did not succeed."""
     try:
-        row = conn.execute(
-            f"select fingerprint from fuel.builds where status = 'success' and {_NEWEST}"
-        ).fetchone()
+        query = f"select fingerprint from fuel.builds where status = 'success' and {_NEWEST}"
+        fingerprint: str | None = scalar(conn, query)
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return None
-    return row[0] if row else None
+    return fingerprint
 
 
 def confirm_build(conn: psycopg.Connection[Any], looked_at: str) -> None:

@@ -7,6 +7,7 @@ import sys
 import psycopg
 
 from deploy.settings import DBT_ROLE, Unusable, connect, read_settings
+from loader.connection import scalar
 from loader.words import naming_host
 
 # The age at which source freshness is an error, too.
@@ -26,11 +27,10 @@ def main() -> int:
         read_settings()
         with connect(connect_timeout=5) as conn:
             conn.execute(ACT, [DBT_ROLE])
-            row = conn.execute("select lag_minutes from reporting.v_pipeline_health").fetchone()
+            lag = scalar(conn, "select lag_minutes from reporting.v_pipeline_health")
     except (Unusable, psycopg.Error) as error:
         print(f"unhealthy: {naming_host(' '.join(str(error).split()))}")
         return 1
-    lag = row[0] if row else None
     healthy = lag is not None and lag < LIMIT_MINUTES
     told = "no load has reached the reports yet" if lag is None else f"the reports are {lag} minutes old"
     print(f"{'healthy' if healthy else 'unhealthy'}: {told}")

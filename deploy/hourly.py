@@ -31,7 +31,6 @@ from deploy.fingerprint import (
     inputs_digest,
     keep_build,
     last_build,
-    scalar,
     surely_fresh,
 )
 from deploy.seeds import unreadable, unreadable_seeds
@@ -45,7 +44,7 @@ from deploy.settings import (
     read_settings,
     state_dir,
 )
-from loader.connection import UNHURRIED, WRONG_LOGIN
+from loader.connection import UNHURRIED, WRONG_LOGIN, scalar
 from loader.words import blotted, keep_stderr, naming_host
 
 LOCK = "fleetfuel.hourly"
@@ -120,19 +119,15 @@ def load(outcome: Outcome, role: str | None, log_format: str) -> None:
 def count(outcome: Outcome, conn: psycopg.Connection[Any], last: int) -> None:
     """Count from the loader's ledger what came in after the load `last`."""
     counts = ("inserted", "updated", "unchanged", "stale", "duplicate", "absent")
-    sums = sql.SQL(", ").join(
-        sql.SQL("coalesce(sum({}), 0)::bigint").format(sql.Identifier(c)) for c in counts
-    )
+    sums = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in ("rejected", *counts))
     row = conn.execute(
-        sql.SQL(
-            "select count(*) filter (where error is null), count(error),"
-            " coalesce(sum(rejected), 0)::bigint, {} from fuel.loads where load_id > %s"
-        ).format(sums),
+        f"select count(*) filter (where error is null), count(error), {sums}"
+        " from fuel.loads where load_id > %s",
         [last],
     ).fetchone()
     assert row is not None
-    outcome.objects, outcome.refused_objects, outcome.rejected_records = row[:3]
-    outcome.records = dict(zip(counts, row[3:], strict=True))
+    outcome.objects, outcome.refused_objects, outcome.rejected_records, *values = row
+    outcome.records = dict(zip(counts, values, strict=True))
 
 
 def ledger_end(conn: psycopg.Connection[Any]) -> int | None:
@@ -281,7 +276,7 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             outcome.build = "skipped: nothing changed since the last one"
         else:
             with outcome.step("build"):
-                dbt = dbt or Dbt(state, readers)
+                dbt = Dbt(state, readers)
                 if build(outcome, dbt, conn) and inputs:
                     keep_build(conn, f"{inputs}/{catalogue_digest(conn)}")
         if dbt is None and surely_fresh(conn):

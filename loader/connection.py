@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
+import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 # A network that went silent is noticed after two minutes; both systems would wait for two hours.
@@ -40,6 +43,12 @@ WRONG_LOGIN = (
 def lasting(target: Mapping[str, str | int | None]) -> str:
     """The connection string of a target, with keepalives of ours where it names none."""
     return make_conninfo("", **{**KEEPALIVES, **target})
+
+
+def scalar(conn: psycopg.Connection[Any], query: str | sql.Composed, parameters: Any = None) -> Any:
+    """The first value of a query's first row; None if it gives no row."""
+    row = conn.execute(query, parameters).fetchone()
+    return row[0] if row else None
 
 
 def is_misread(target: Mapping[str, object]) -> bool:

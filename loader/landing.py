@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8
 
 from loader.bucket import RefusedObject, Unreachable, first_line, retrying
-from loader.connection import SERVER_KEEPALIVES, UNHURRIED, WRONG_LOGIN, is_misread, lasting
+from loader.connection import SERVER_KEEPALIVES, UNHURRIED, WRONG_LOGIN, is_misread, lasting, scalar
 from loader.feed import Feed, Reject, Versions
 from loader.settings import ConfigurationError, Failure, Settings
 
@@ -280,7 +280,7 @@ class Landing:
         """The same, within the transaction of a call to `run`."""
         watermark = None
         if self._exists:
-            watermark = _value(conn, "select max(watermark) from fuel.ingest_state where feed = 'snapshot'")
+            watermark = scalar(conn, "select max(watermark) from fuel.ingest_state where feed = 'snapshot'")
         # The last snapshot is newer than this object: what it did not hold is absent, whatever is said here.
         outdated = bool(watermark and source.exported_at and source.exported_at < watermark)
         counts = Counts(seen=len(feed.raws))
@@ -289,7 +289,7 @@ class Landing:
         load_id = target = None
         send = partial(_check, conn, feed, versions)
         if self.writing:
-            load_id = _value(conn, START, vars(source))
+            load_id = scalar(conn, START, vars(source))
             target = "changed" if "updated" in verdicts.values() else "fuel.records_raw"
             if target == "changed":
                 conn.execute(STAGE)
@@ -317,7 +317,7 @@ class Landing:
                 conn.execute(MARK, {"ids": ids, "absent_since": absent_since, "load_id": load_id})
         # Many small loads of one run hurt as much as a large one.
         self._unanalyzed += counts.inserted + counts.updated + counts.absent
-        if self._unanalyzed >= MANY_ROWS and _value(conn, ANALYZED):
+        if self._unanalyzed >= MANY_ROWS and scalar(conn, ANALYZED):
             conn.execute("analyze fuel.records_raw (load_id)")
             self._unanalyzed = 0
         if feed.originals:
@@ -352,7 +352,7 @@ class Landing:
             stated = f"metadata.record_count is {feed.record_count:.100}"
             raise RefusedObject(f"{stated}, but it holds {counts.seen} records; {ACCEPT}")
         everything = range(counts.seen)
-        if not self._exists or not _value(conn, "select exists (select from fuel.records_raw)"):
+        if not self._exists or not scalar(conn, "select exists (select from fuel.records_raw)"):
             versions = feed.read(everything)
             counts.duplicate = versions.duplicate
             return versions, dict.fromkeys(range(len(versions.ids)), "inserted"), []
@@ -394,7 +394,7 @@ class Landing:
         rows = conn.execute(LOST, parameters).fetchall()
         lost_alive = sum(alive for _, alive in rows)
         if lost_alive > SHRINK_ROWS and not accept_shrink:
-            live = _value(conn, LIVE)
+            live = scalar(conn, LIVE)
             if lost_alive > SHRINK_SHARE * live:
                 raise RefusedObject(f"it lacks {lost_alive} of {live} live rows, more than 5 %; {ACCEPT}")
         return [id for id, _ in rows]
@@ -427,7 +427,7 @@ class Landing:
                 if not self.writing:
                     conn.execute("set transaction read only")
                 # Granted at once to the session that took the lock; a pool may have swapped it for another.
-                elif not _value(conn, "select pg_try_advisory_xact_lock(%s)", [LOCK]):
+                elif not scalar(conn, "select pg_try_advisory_xact_lock(%s)", [LOCK]):
                     raise ConfigurationError(
                         "the connection left the database session that holds its lock: "
                         "connect directly, or through a pool in session mode"
@@ -498,16 +498,16 @@ class Landing:
         return conn
 
     def _lock(self, conn: Connection) -> None:
-        if not _value(conn, "select pg_try_advisory_lock(%s)", [LOCK]):
-            who = _value(conn, HOLDER, [LOCK]) or "a session that has just ended"
+        if not scalar(conn, "select pg_try_advisory_lock(%s)", [LOCK]):
+            who = scalar(conn, HOLDER, [LOCK]) or "a session that has just ended"
             raise Busy(f"another load is running: {who} holds the lock")
         self._locked_before = True
 
     def _prepare(self, conn: Connection) -> None:
         """Bring the landing tables up to date if writing, else see whether they are there."""
         version = 0
-        if _value(conn, "select to_regclass('fuel.landing_versions')"):
-            version = _value(conn, "select coalesce(max(version), 0) from fuel.landing_versions")
+        if scalar(conn, "select to_regclass('fuel.landing_versions')"):
+            version = scalar(conn, "select coalesce(max(version), 0) from fuel.landing_versions")
         if version > VERSION:
             raise ConfigurationError(
                 f"the landing tables are of version {version}, this loader knows version {VERSION}: update it"
@@ -531,11 +531,6 @@ def _agrees(record_count: str, seen: int) -> bool:
         return record_count == "null" or float(record_count.strip('"')) == seen
     except ValueError:
         return False
-
-
-def _value(conn: Connection, query: str, parameters: Any = None) -> Any:
-    row = conn.execute(query, parameters).fetchone()
-    return row[0] if row else None
 
 
 def _batches(feed: Feed, versions: Versions, numbers: list[int]) -> Iterable[list[int]]:
