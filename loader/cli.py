@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import md5
-from operator import itemgetter
 from pathlib import Path
 
 import psycopg
@@ -128,16 +127,17 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
 
 def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) -> int:
     """Land what is not yet landed, oldest first; the exit code is 1 if any object was refused."""
-    objects, read = _find(settings, args)
-    dated = sorted(
-        ((key_time(Path(each.key).name) or each.modified_at, each.key, each) for each in objects),
-        key=itemgetter(0, 1),
-    )
-    applied = landing.applied([key for _, key, _ in dated if NUL not in key])
+    found, read = _find(settings, args)
+
+    def exported_at(each: StoredObject) -> datetime:
+        return key_time(Path(each.key).name) or each.modified_at
+
+    objects = sorted(found, key=lambda each: (exported_at(each), each.key))
+    applied = landing.applied([each.key for each in objects if NUL not in each.key])
     todo = [
         each
-        for when, key, each in dated
-        if applied.get(key) != each.etag and (not args.since or when >= args.since)
+        for each in objects
+        if applied.get(each.key) != each.etag and (not args.since or exported_at(each) >= args.since)
     ]
     refused = 0
     collecting = gc.isenabled()
@@ -149,9 +149,8 @@ def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) ->
         if collecting:
             gc.enable()
     if not todo:
-        log.info(
-            "nothing new: %d objects looked at", len(dated), extra={"mode": args.mode, "objects": len(dated)}
-        )
+        fields = {"mode": args.mode, "objects": len(objects)}
+        log.info("nothing new: %d objects looked at", len(objects), extra=fields)
         if args.apply:
             landing.confirm(args.mode)
     return 1 if refused else 0
