@@ -154,10 +154,9 @@ class Feed:
             found.append(slot)
             ids.append(id)
             times.append(when)
-        newest = dict(zip(ids, range(len(ids)), strict=True))
-        if len(newest) == len(ids):
+        if len(set(ids)) == len(ids):
             return Versions(found, ids, times, 0, rejects)
-        newest.clear()
+        newest: dict[str, int] = {}
         for n, id in enumerate(ids):
             held = newest.setdefault(id, n)
             if held != n and (times[n] or LONG_AGO) >= (times[held] or LONG_AGO):
