@@ -5,18 +5,17 @@
 -#}
 {% macro get_incremental_upsert_sql(arg_dict) -%}
     {%- set target = arg_dict['target_relation'] -%}
-    {%- set key_columns = [arg_dict['unique_key']] if arg_dict['unique_key'] is string else arg_dict['unique_key'] -%}
-    {%- set columns = arg_dict['dest_columns'] | map(attribute='name') | list -%}
-    {%- set other_columns = columns | reject('in', key_columns) | map('string') | list -%}
-    {%- if not key_columns -%}
-        {%- do exceptions.raise_compiler_error("The incremental strategy `upsert` needs a unique_key.") -%}
+    {%- set key = arg_dict['unique_key'] -%}
+    {%- if key is not string -%}
+        {%- do exceptions.raise_compiler_error("The incremental strategy `upsert` needs a unique_key: one column.") -%}
     {%- endif -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='name') | list -%}
+    {%- set other_columns = columns | reject('equalto', key) | list -%}
     {%- do create_missing_indexes(target) -%}
 
     insert into {{ target }} as present ({{ get_quoted_csv(columns) }})
     select {{ get_quoted_csv(columns) }} from {{ arg_dict['temp_relation'] }}
-    on conflict ({{ get_quoted_csv(key_columns) }}) do
-    {%- if other_columns %} update set
+    on conflict ({{ adapter.quote(key) }}) do update set
         {%- for column in other_columns %}
         {{ adapter.quote(column) }} = excluded.{{ adapter.quote(column) }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -24,23 +23,15 @@
         {%- for column in other_columns %}
         {{ 'or ' if not loop.first }}present.{{ adapter.quote(column) }} is distinct from excluded.{{ adapter.quote(column) }}
         {%- endfor %}
-    {%- else %} nothing
-    {%- endif %}
 {%- endmacro %}
 
 
 {#- Incremental strategy `mirror`: `upsert`, and rows whose key the model no longer gives are deleted with it. -#}
 {% macro get_incremental_mirror_sql(arg_dict) -%}
-    {%- set key_columns = [arg_dict['unique_key']] if arg_dict['unique_key'] is string else arg_dict['unique_key'] -%}
+    {%- set key = adapter.quote(arg_dict['unique_key']) -%}
     {#- The upsert comes last: its count of rows is what dbt reports. -#}
     delete from {{ arg_dict['target_relation'] }} as present
-    where not exists (
-        select from {{ arg_dict['temp_relation'] }} as wanted
-        where
-            {%- for column in key_columns %}
-            {{ 'and ' if not loop.first }}wanted.{{ adapter.quote(column) }} = present.{{ adapter.quote(column) }}
-            {%- endfor %}
-    );
+    where not exists (select from {{ arg_dict['temp_relation'] }} as wanted where wanted.{{ key }} = present.{{ key }});
 
     {{ get_incremental_upsert_sql(arg_dict) }}
 {%- endmacro %}
