@@ -33,7 +33,12 @@
         {%- endcall -%}
     {%- else -%}
         {%- call statement('candidate') -%}
-            {{ stable_view_candidate_sql(candidate_relation, sql) }}
+            {%- if config.get('contract').enforced -%}
+                {{ get_assert_columns_equivalent(sql) }}
+            {%- endif %}
+            create temporary view {{ candidate_relation }} as (
+            {{ sql }}
+            )
         {%- endcall -%}
         {%- set change = stable_view_change(target_relation, candidate_relation) -%}
         {%- do run_query('drop view ' ~ candidate_relation) -%}
@@ -65,17 +70,6 @@
     {{ return({'relations': [target_relation]}) }}
 
 {% endmaterialization %}
-
-
-{#- The SQL as a temporary view; an enforced contract is checked on the way. -#}
-{% macro stable_view_candidate_sql(candidate_relation, sql) -%}
-    {%- if config.get('contract').enforced -%}
-        {{ get_assert_columns_equivalent(sql) }}
-    {%- endif -%}
-    create temporary view {{ candidate_relation }} as (
-    {{ sql }}
-    )
-{%- endmacro %}
 
 
 {#- What separates the view from its candidate: 'none', 'in place' (PostgreSQL can replace it) or 'swap'. -#}
