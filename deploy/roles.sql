@@ -42,7 +42,7 @@ $$;
 alter schema reporting owner to fuel_dbt;
 grant usage on schema reporting to fuel_reader;
 
--- What stands already, from before there were roles, goes to the role that keeps it.
+-- What stands already, from before there were roles, goes to the role that keeps it; dbt reads the landing tables.
 do $$
 declare
     landing constant text[] = array['records_raw', 'loads', 'load_rejects', 'ingest_state', 'landing_versions'];
@@ -59,6 +59,9 @@ begin
         if thing.relowner <> wanted::regrole then
             execute format('alter table %s owner to %I', thing.name, wanted);
         end if;
+        if wanted = 'fuel_loader' then
+            execute format('grant select on %s to fuel_dbt', thing.name);
+        end if;
     end loop;
     for thing in
         select p.oid::regprocedure as name
@@ -71,25 +74,17 @@ begin
 end
 $$;
 
--- The landing tables, those that stand and those the loader will make, are dbt's to read.
+-- And those that the loader will make.
+alter default privileges for role fuel_loader in schema fuel grant select on tables to fuel_dbt;
+
+-- The tracker's table belongs to somebody else: only its owner, or who may hand the right on, can grant it.
 do $$
-declare
-    landing text;
 begin
-    foreach landing in array array['records_raw', 'loads', 'load_rejects', 'ingest_state', 'landing_versions'] loop
-        if to_regclass('fuel.' || landing) is not null then
-            execute format('grant select on fuel.%I to fuel_dbt', landing);
-        end if;
-    end loop;
-    -- The tracker's table belongs to somebody else: only its owner, or who may hand the right on, can grant it.
-    begin
-        grant usage on schema tracksolid to fuel_dbt;
-        grant select on tracksolid.devices to fuel_dbt;
-    exception when insufficient_privilege or undefined_table or invalid_schema_name then
-        raise notice 'the owner of the tracker''s table still has to grant it to fuel_dbt: usage on its schema, select on it';
-    end;
+    grant usage on schema tracksolid to fuel_dbt;
+    grant select on tracksolid.devices to fuel_dbt;
+exception when insufficient_privilege or undefined_table or invalid_schema_name then
+    raise notice 'the owner of the tracker''s table still has to grant it to fuel_dbt: usage on its schema, select on it';
 end
 $$;
-alter default privileges for role fuel_loader in schema fuel grant select on tables to fuel_dbt;
 
 commit;
