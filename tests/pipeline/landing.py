@@ -5,13 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.conftest import ROOT, Database
-
-
-def create_landing(database: Database) -> None:
-    """The loader's empty tables and the tracker's."""
-    for script in ("loader/landing.sql", "demo/devices.sql"):
-        database.query((ROOT / script).read_text())
+from tests.conftest import Database
 
 
 def land(database: Database, records: list[dict[str, Any]]) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from demo import servers
 from tests.conftest import Database, Dbt, copy_project, fresh_database
-from tests.pipeline.landing import create_landing, land
+from tests.pipeline.landing import land
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def plain_role(pg_server: servers.Postgres) -> Iterator[str]:
 def build(pg_server: servers.Postgres, plain_role: str, tmp_path: Path) -> Iterator[tuple[Dbt, Database]]:
     """dbt as a role that owns the schemas and nothing else, and the database as its superuser."""
     with fresh_database(pg_server) as db:
-        create_landing(db)
+        servers.empty_landing(pg_server, db.name)
         db.query(f"create schema reporting authorization {plain_role}")
         db.query(f"alter schema fuel owner to {plain_role}; grant usage on schema tracksolid to {plain_role}")
         db.query(f"grant select on all tables in schema fuel, tracksolid to {plain_role}")

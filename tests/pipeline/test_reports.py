@@ -15,7 +15,7 @@ import pytest
 
 from demo import servers
 from tests.conftest import Database, Dbt, copy_project, fresh_database
-from tests.pipeline.landing import create_landing, land
+from tests.pipeline.landing import land
 
 PHONES = ("0712345678", "+254 722 345 679", "254-733-345-680", "0744 345681")
 MESSAGE = "habari boss nimejaza"
@@ -76,7 +76,7 @@ class Built:
 def built(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     folder = tmp_path_factory.mktemp("reports")
     with fresh_database(pg_server) as db:
-        create_landing(db)
+        servers.empty_landing(pg_server, db.name)
         db.query("insert into tracksolid.devices values ('1', 'KCA 101Q', 'CC1', 'Nairobi', true, now())")
         land(db, [{"id": 2006, "litres": "many"}])
         db.query("update fuel.loads set started_at = now() - interval '25 hours'")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from dbt.cli.main import dbtRunner
 
+from demo import servers
 from tests.conftest import ROOT, Database, Dbt, copy_project
 
-LANDING = (ROOT / "loader" / "landing.sql").read_bytes() + (ROOT / "demo" / "devices.sql").read_bytes()
 RECORD = {
     "car": "KCA 542Q",
     "driver": "J. Mwangi",
@@ -122,14 +122,14 @@ def warehouse(database: Database, folder: Path) -> Warehouse:
     project = copy_project(folder / "project")
     for name, lines in ALIASES.items():
         (project / "seeds" / name).write_text(lines)
-    database.query(LANDING)  # type: ignore[arg-type]
+    servers.empty_landing(database.server, database.name)
     return Warehouse(project, database, Dbt(project, database, folder / "target"))
 
 
 def from_nothing(original: Warehouse, database: Database, folder: Path) -> Warehouse:
     """The same landing data and the same project on an empty database, built once."""
     other = Warehouse(original.project, database, Dbt(original.project, database, folder / "target"))
-    database.query(LANDING)  # type: ignore[arg-type]
+    servers.empty_landing(database.server, database.name)
     with original.database.connect() as source, database.connect() as target:
         for table in ("fuel.records_raw", "tracksolid.devices"):
             with (
