@@ -32,10 +32,13 @@ create schema if not exists fuel;
 create schema if not exists reporting;
 
 grant usage, create on schema fuel to fuel_loader, fuel_dbt;
--- Everybody's by default, and often taken away: both work through temporary tables.
 do $$
 begin
+    -- Everybody's by default, and often taken away: both work through temporary tables.
     execute format('grant temporary on database %I to fuel_loader, fuel_dbt', current_database());
+    -- Compiling the expressions of a view takes seconds, reading it milliseconds. Who wants it for a login of his own
+    -- says so: alter role … set jit = on.
+    execute format('alter database %I set jit = off', current_database());
 end
 $$;
 -- Its owner, since whom `reader_roles` names must be let in.
@@ -80,8 +83,11 @@ alter default privileges for role fuel_loader in schema fuel grant select on tab
 -- The tracker's table belongs to somebody else: only its owner, or who may hand the right on, can grant it.
 do $$
 begin
-    grant usage on schema tracksolid to fuel_dbt;
-    grant select on tracksolid.devices to fuel_dbt;
+    if not has_schema_privilege('fuel_dbt', 'tracksolid', 'usage')
+       or not has_table_privilege('fuel_dbt', 'tracksolid.devices', 'select') then
+        grant usage on schema tracksolid to fuel_dbt;
+        grant select on tracksolid.devices to fuel_dbt;
+    end if;
 exception when insufficient_privilege or undefined_table or invalid_schema_name then
     raise notice 'the owner of the tracker''s table still has to grant it to fuel_dbt: usage on its schema, select on it';
 end
