@@ -168,8 +168,8 @@ measured as (
 
 deleted as (
 
-    -- `true` or a time of this century that cannot be read is a deletion all the same. Whatever else stands there,
-    -- as a time long ago or never to come, is an exporter's word for none.
+    -- `true` or a time of this century that cannot be read is a deletion all the same. Whatever else stands
+    -- there, as a time long ago or never to come, is an exporter's word for none.
     select
         *,
         case
