@@ -138,13 +138,8 @@ class Feed:
                 when = None if updated_at is None else _in_nairobi(updated_at)
                 if deleted_at is not None:
                     when = max(when or LONG_AGO, _in_nairobi(deleted_at))
-                if (
-                    not id
-                    or len(id) > 200
-                    or id.isspace()
-                    or slot in unusual
-                    or (when and when.year >= NEVER)
-                ):
+                is_odd = not id or len(id) > 200 or id.isspace() or slot in unusual
+                if is_odd or (when and when.year >= NEVER):
                     raise msgspec.ValidationError  # to be looked at more closely
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 id, when, problem = self._read_closely(slot)
@@ -285,6 +280,7 @@ def _unwrapped(record: Raw) -> Raw:
 
 
 def _are_records(items: list[Raw]) -> bool:
+    """Whether there are any, and each is an object with an id."""
     heads = [_loose(each) for each in items]
     return bool(heads) and all(head and head.id is not UNSET for head in heads)
 
@@ -293,8 +289,8 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     """Records and metadata if `document` is an envelope."""
     try:
         envelope = msgspec.json.decode(document, type=Envelope)
-        records, is_record = envelope.records, envelope.id is not UNSET
-        if records is UNSET and envelope.data is not UNSET and not is_record:
+        records, has_id = envelope.records, envelope.id is not UNSET
+        if records is UNSET and envelope.data is not UNSET and not has_id:
             records = msgspec.json.decode(envelope.data, type=list[Raw])
     except msgspec.ValidationError:
         head = _loose(document)
@@ -304,7 +300,7 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
     if records is UNSET:
         return None
     # What has an id is a record, unless it has the metadata of an export, or holds nothing but records.
-    if is_record and envelope.metadata is UNSET and not _are_records(records):
+    if has_id and envelope.metadata is UNSET and not _are_records(records):
         return None
     try:
         return records, msgspec.json.decode(envelope.metadata or b"{}", type=Metadata)

@@ -67,7 +67,7 @@
 {%- macro seed_lines(csv) -%}
     {%- set lines = [] -%}
     {%- for row in csv.rows -%}
-        {%- if row | reject('none') | map('string') | map('trim') | select | list -%}
+        {%- if row | reject('none') | join | trim -%}
             {%- do lines.append((loop.index + 1, row)) -%}
         {%- endif -%}
     {%- endfor -%}

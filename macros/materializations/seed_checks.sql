@@ -65,7 +65,7 @@
     {%- set problems = [] -%}
     {%- for number, row in seed_lines(csv) -%}
         {%- set line = 'line ' ~ number ~ ': ' -%}
-        {%- set kind = row[checks.get('ranges_by')] | string | trim if 'ranges_by' in checks else none -%}
+        {%- set kind = row[checks.ranges_by] | string | trim if 'ranges_by' in checks else none -%}
         {%- for column in csv.column_names -%}
             {%- set cell = row[column] -%}
             {%- set form = forms.get(types[column].split('(')[0]) -%}

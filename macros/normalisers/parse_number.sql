@@ -60,9 +60,9 @@
 {%- endmacro %}
 
 
-{#- Lower case, digits of other scripts and typographic signs as ASCII; what the loader put in place of a NUL or half
-    a character is a blank. Superscripts, circled digits and
-    fractions would join the digits beside them: they spoil the number instead. -#}
+{#- Lower case, digits of other scripts and typographic signs as ASCII; what the loader puts in place of a NUL or half a
+    character is a blank. Superscripts, circled digits and fractions would join the digits beside them: they spoil the
+    number instead. -#}
 {% macro number_text(value) -%}
     case
         when octet_length({{ value }}) = length({{ value }}) then lower({{ value }} collate "C")
