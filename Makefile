@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo psql test lint pytest docs bench lock clean
+.PHONY: help demo psql check test lint pytest docs bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -23,6 +23,13 @@ demo: $(VENV)/.installed ## Everything once, on sample data: private servers, lo
 
 psql: $(VENV)/.installed ## psql on what the last `make demo` left
 	@$(BIN)/python -m demo --psql
+
+check: $(VENV)/.installed ## In a minute, while you work: ruff, mypy, dbt's unit tests, the tests of reading and parsing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict loader deploy
+	$(BIN)/python -m demo.servers $(BIN)/dbt --warn-error --quiet build --exclude-resource-type test
+	$(BIN)/python -m pytest -q -m pure
 
 test: lint pytest ## All linters and the whole test-suite
 

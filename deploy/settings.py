@@ -17,11 +17,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from loader.connection import SERVER_KEEPALIVES, is_misread, lasting
 
 ROOT = Path(__file__).resolve().parent.parent
+USAGE, UNREACHABLE = 2, 69  # exit codes
 LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
 
 
 class Unusable(Exception):
-    """A setting that stops the run, told in one line."""
+    """A setting, or a tool that will not start, stops the run; told in one line."""
+
+    exit_code = USAGE
 
 
 def read_settings() -> None:

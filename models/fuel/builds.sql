@@ -17,5 +17,4 @@ select
     null::integer as failed,
     null::integer as warned,
     null::bigint as records_written,
-    null::text as fingerprint,
-    null::timestamptz as checked_at
+    (select max(loads.load_id) from {{ source('fuel', 'loads') }} as loads) as load_id

@@ -33,9 +33,8 @@ fill_intervals as (
 
 last_build as (
 
-    -- checked_at moves on while the job finds nothing to build.
     select
-        max(greatest(started_at, checked_at)) as current_at,
+        max(started_at) as started_at,
         max(finished_at) as finished_at
     from {{ ref('builds') }}
     where status = 'success'
@@ -56,7 +55,7 @@ last_load as (
 
     select
         max(load_times.loaded_at) as finished_at,
-        max(load_times.loaded_at) filter (where load_times.loaded_at <= last_build.current_at)
+        max(load_times.loaded_at) filter (where load_times.loaded_at <= last_build.started_at)
         as built_finished_at
     from load_times
     cross join last_build

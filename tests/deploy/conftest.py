@@ -123,3 +123,14 @@ def job(
         database.query((ROOT / "demo" / "devices.sql").read_text())
         yield Job(database, Bucket(s3_server, name), copy_source(folder / "src"), folder / "state")
     shutil.rmtree(s3_server.root / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def first_hour(job: Job) -> None:
+    """For a module with `pytestmark = AFTER_THE_FIRST_HOUR`: its job has loaded 30 fills and built once."""
+    job.bucket.put(SNAPSHOT, snapshot([record(number) for number in range(30)]))
+    code, outcome, errors = job()
+    assert code == 0, f"{outcome} {errors}"
+
+
+AFTER_THE_FIRST_HOUR = pytest.mark.usefixtures("first_hour")

@@ -295,7 +295,7 @@ def test_roles_are_applied_again_and_to_what_stood_before(job: Job) -> None:
     apply_roles(job.database)
     test_each_object_belongs_to_the_role_that_keeps_it(job)
     job.bucket.put(SNAPSHOT, snapshot([record(number) for number in range(21)], "2026-11-20T01:00:00.000Z"))
-    code, outcome, errors = job("--as-roles", "--force")
+    code, outcome, errors = job("--as-roles")
     assert (code, outcome["records"]["inserted"]) == (0, 1), f"{outcome} {errors}"
     with as_user(job.database, "dashboard_api") as conn:
         assert conn.execute("select count(*) from reporting.v_fuel_fills").fetchone() == (21,)

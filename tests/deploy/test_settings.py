@@ -10,6 +10,8 @@ import pytest
 from deploy import settings
 from deploy.settings import Unusable, acting_as, read_settings, state_dir
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -1,0 +1,101 @@
+"""The steps of the hourly job that dbt does: the build, and the freshness of the sources."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from dbt.cli.main import dbtRunner
+from dbt_common.exceptions import DbtDatabaseError
+from psycopg import sql
+
+from deploy.outcome import Outcome, one_line
+from deploy.seeds import unreadable, unreadable_seeds
+from deploy.settings import ROOT, UNREACHABLE, Unusable
+from loader.connection import scalar
+
+
+class Dbt:
+    """dbt in this process, its files in `state`, silent on the console; the log file has everything."""
+
+    def __init__(self, state: Path, readers: list[str]) -> None:
+        self.common = [
+            "--project-dir", str(ROOT), "--profiles-dir", str(ROOT),
+            "--target-path", str(state / "target"), "--log-path", str(state / "logs"),
+            "--log-level", "none", "--log-level-file", "info", "--no-use-colors",
+            "--vars", json.dumps({"reader_roles": readers}) if readers else "{}",
+        ]  # fmt: skip
+        os.environ["PYTHON_DOTENV_DISABLED"] = (
+            "1"  # dbt 1.12 takes up the .env of whatever folder it stands in
+        )
+        self.runner = dbtRunner()
+
+    def __call__(self, *args: str) -> tuple[int, list[Any]]:
+        """Run one dbt command: its exit code, and one result per node."""
+        done = self.runner.invoke([*args, *self.common])
+        if isinstance(done.exception, KeyboardInterrupt):
+            raise KeyboardInterrupt
+        if done.exception:
+            raise DbtStopped(done.exception)
+        return int(not done.success), list(getattr(done.result, "results", None) or [])
+
+
+class DbtStopped(Unusable):
+    """dbt gave up before it ran its nodes: the project, the connection, or dbt itself."""
+
+    def __init__(self, cause: BaseException) -> None:
+        # A file that is not UTF-8 stops dbt before it could say which one.
+        found = unreadable_seeds() if isinstance(cause, UnicodeDecodeError) else []
+        super().__init__(f"dbt stopped: {'; '.join(found) or one_line(cause)}")
+        if isinstance(cause, DbtDatabaseError):
+            self.exit_code = UNREACHABLE
+
+
+def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> None:
+    """Run `dbt build` without the unit tests."""
+    outcome.build = "stopped"  # unless dbt comes back
+    code, results = dbt("build", "--exclude-resource-type", "unit_test")
+    outcome.build = "failed" if code else "done"
+    outcome.tests = {"passed": 0, "warned": 0, "failed": 0}
+    for result in results:
+        kind, status = str(result.node.resource_type), str(result.status)
+        if kind == "test":
+            outcome.tests[{"pass": "passed", "warn": "warned"}.get(status, "failed")] += status != "skipped"
+        elif kind == "model" and result.node.config.materialized == "incremental":
+            outcome.rederived[result.node.name] = rows_written(result, conn)
+        if status in ("error", "fail", "warn"):
+            # What keeps dbt from reading a seed it tells without the line, or with another.
+            file = unreadable(ROOT / result.node.original_file_path) if kind == "seed" else None
+            outcome.problems.append(
+                f"{kind} {result.node.name}: {status}: {file or one_line(result.message or '')}"
+            )
+    if code:
+        outcome.fail(code)
+
+
+def rows_written(result: Any, conn: psycopg.Connection[Any]) -> int:
+    """How many rows an incremental model wrote; all of them if this run created its table."""
+    if str(result.status) == "success" and result.adapter_response.get("code") == "ALTER TABLE":
+        name = sql.Identifier(result.node.schema, result.node.name)
+        return int(scalar(conn, sql.SQL("select count(*) from {}").format(name)))
+    return max(0, result.adapter_response.get("rows_affected") or 0)
+
+
+def freshness(outcome: Outcome, dbt: Dbt) -> None:
+    """Run `dbt source freshness`: the worst status of the sources."""
+    code, results = dbt("source", "freshness")
+    results = [result for result in results if result.node.resource_type == "source"]
+    states = [str(result.status) for result in results]
+    outcome.freshness = next((s for s in ("runtime error", "error", "warn") if s in states), "pass")
+    for result in results:
+        if str(result.status) != "pass":
+            told = result.message or ""
+            if newest := getattr(result, "max_loaded_at", None):  # the year 1 if there is none
+                age = f"newest load is {result.age / 3600:.1f} h old"
+                told = age if newest.year > 1 else "no load has worked yet"
+            outcome.problems.append(f"source {result.node.name}: freshness {result.status}: {told}")
+    if code:
+        outcome.fail(code)

@@ -1,0 +1,63 @@
+"""The outcome of one hourly run: its counts, its problems, and the line that tells them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Outcome:
+    """What one run did; the summary line. Seconds are per step."""
+
+    status: str = "done"
+    exit_code: int = 0
+    objects: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+    refused_objects: int = 0
+    rejected_records: int = 0
+    build: str = "not run"
+    rederived: dict[str, int] = field(default_factory=dict)
+    tests: dict[str, int] = field(default_factory=dict)
+    freshness: str = "not run"
+    problems: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, code: int, problem: str = "") -> None:
+        """Keep the first failing exit code; every problem is told."""
+        self.exit_code = self.exit_code or code
+        self.status = "failed"
+        if problem:
+            self.problems.append(problem)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - started, 2)
+
+    def line(self, log_format: str) -> str:
+        """The summary: one JSON object, or one line of text."""
+        if log_format == "json":
+            return json.dumps({"job": "hourly", **asdict(self)})
+        rows = ", ".join(f"{count} {name}" for name, count in self.records.items() if count) or "nothing new"
+        written = ", ".join(f"{name} {count}" for name, count in self.rederived.items() if count) or "no row"
+        tests = ", ".join(f"{count} {name}" for name, count in self.tests.items()) or "not run"
+        steps = ", ".join(f"{name} {seconds} s" for name, seconds in self.seconds.items())
+        return (
+            f"hourly {self.status} (exit {self.exit_code}): {self.objects} objects in, {rows}; "
+            f"refused {self.refused_objects} objects, {self.rejected_records} records; "
+            f"build {self.build}, re-derived {written}; tests {tests}; freshness {self.freshness}; {steps}"
+        )
+
+
+def one_line(message: object) -> str:
+    """What PostgreSQL or dbt says, in one line, without the trail of SQL and macros that they hang on."""
+    return " ".join(re.split("> in macro |CONTEXT:  ", str(message))[0].split())
