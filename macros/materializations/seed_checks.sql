@@ -2,6 +2,10 @@
 {%- macro check_seed(csv) -%}
     {%- do check_seed_shape(csv) -%}
     {%- set problems = seed_cell_problems(csv) -%}
+    {%- set own_check = config.meta_get('csv_checks', {}).get('problems') -%}
+    {%- if own_check and not problems -%}
+        {%- do problems.extend(context[own_check](csv)) -%}
+    {%- endif -%}
     {%- if not problems and config.meta_get('csv_checks', {}).get('key') -%}
         {%- do problems.extend(run_query(seed_key_problems_sql(csv)).columns[0].values()) -%}
     {%- endif -%}
@@ -34,6 +38,7 @@
     {%- elif expected and found | sort != expected | sort -%}
         {%- do refuse_seed([
             'line 1: the header must be ' ~ expected | join(',') ~ ' but is ' ~ found | join(',')
+            ~ ('. ' ~ config.meta_get('csv_checks').header_note if config.meta_get('csv_checks', {}).header_note)
         ]) -%}
     {%- elif not seed_lines(csv) -%}
         {%- do refuse_seed(['the file has no line below its header']) -%}

@@ -139,7 +139,7 @@ def test_rules_without_a_basis_are_silent(fleet: Fleet) -> None:
     with fleet.database.connect() as conn:
         conn.execute("delete from fuel.tracker_devices")
         conn.execute("delete from fuel.fuel_price_caps")
-        conn.execute("update fuel.anomaly_rules set min_samples = 1000000")
+        conn.execute("update fuel.anomaly_thresholds set value = 1000000 where threshold like 'min%'")
         rules = {
             rule
             for (rule,) in conn.execute("select distinct rule from reporting.v_fuel_anomalies").fetchall()

@@ -1,0 +1,74 @@
+{#- The steps of v_fuel_anomalies that follow from the rules; `rules` is what rules_of_anomalies gives. -#}
+
+{#- Columns of one row: <rule>_is_on of every rule. One that is off or not in the CSV is not true: it never speaks. -#}
+{% macro switch_columns(rules) -%}
+    {%- for name in rules -%}
+        bool_or(enabled) filter (where rule = '{{ name }}') as {{ name }}_is_on{{ ',\n        ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{#- Columns of one row: <rule>_<threshold> of every threshold. -#}
+{% macro threshold_columns(rules) -%}
+    {%- for name, threshold in thresholds_of(rules) -%}
+        max(value) filter (where rule = '{{ name }}' and threshold = '{{ threshold }}')
+        as {{ name }}_{{ threshold }}{{ ',\n        ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{#- Columns: what the rules measure. -#}
+{% macro measure_columns(rules) -%}
+    {%- set columns = [] -%}
+    {%- for rule in rules.values() -%}
+        {%- for name, value in rule.get('measures', {}).items() -%}
+            {%- do columns.append(value ~ ' as ' ~ name) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ columns | join(',\n        ') }}
+{%- endmacro %}
+
+
+{#-
+    CTEs, the last one found_fills: the rows of the CTE `fills` of which a rule has found something, with has_<rule> for
+    every rule.
+-#}
+{% macro found_fills_ctes(rules, fills) -%}
+    {%- for group in rules_in_order(rules) -%}
+judged_{{ loop.index }} as (
+
+    select
+        before.*
+        {%- for name in group %},
+        coalesce(({{ rules[name].found }}) and {{ name }}_is_on, false) as has_{{ name }}
+        {%- endfor %}
+    from {{ fills if loop.first else 'judged_' ~ loop.index0 }} as before
+
+),
+
+{% endfor -%}
+found_fills as (
+
+    -- Only what a rule has found is put into words: to try every rule's sentence on every fill takes longer.
+    select * from judged_{{ rules_in_order(rules) | length }}
+    where
+        has_{{ rules | join(' or has_') }}
+
+)
+{%- endmacro %}
+
+
+{#- A query for a lateral join with found_fills: a row for each rule that speaks for the fill, in words. -#}
+{% macro findings_in_words(rules) -%}
+    {%- for name, rule in rules.items() %}
+        select
+            '{{ name }}' as rule,
+            {{ rule.observed }} as observed,
+            {{ rule.expected }} as expected,
+            {{ rule.kes_at_risk }} as kes_at_risk,
+            {{ rule.explanation }} as explanation
+        {{ 'from ' ~ rule.looked_up if rule.looked_up }}
+        where has_{{ name }} {{ 'and ' ~ rule.confirmed if rule.confirmed }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
