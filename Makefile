@@ -27,7 +27,7 @@ psql: $(VENV)/.installed ## psql on what the last `make demo` left
 check: $(VENV)/.installed ## In a minute, while you work: ruff, mypy, dbt's unit tests, the tests of reading and parsing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict loader deploy
+	$(BIN)/mypy --strict loader deploy report
 	$(BIN)/python -m demo.servers $(BIN)/dbt --warn-error --quiet build --exclude-resource-type test
 	$(BIN)/python -m pytest -q -m pure
 
@@ -36,7 +36,7 @@ test: lint pytest ## All linters and the whole test-suite
 lint: $(VENV)/.installed ## ruff, mypy, sqlfluff, dbt parse, Dockerfile and compose file, warnings as errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict loader deploy
+	$(BIN)/mypy --strict loader deploy report
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yml
 	$(BIN)/dbt --warn-error parse --quiet
@@ -61,6 +61,8 @@ lock: ## Rewrite the lock files from pyproject.toml (needs uv)
 		--python-version 3.10 pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header \
 		--python-version 3.10 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header \
+		--python-version 3.10 --extra report -c requirements-dev.lock pyproject.toml -o requirements-report.lock
 
 clean: ## Remove what the commands made (not .venv)
 	rm -rf target logs .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
