@@ -259,8 +259,11 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 def empty_landing(server: Postgres, database: str = "postgres") -> None:
     """Create the empty landing tables and the tracker's table: all that dbt needs to build."""
+    from loader.session import create_landing
+
     with server.connect(database, autocommit=True) as conn:
-        conn.execute((Path(__file__).parent.parent / "loader" / "landing.sql").read_bytes())
+        with conn.transaction():
+            create_landing(conn, "fuel")
         conn.execute((Path(__file__).parent / "devices.sql").read_bytes())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import logging
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,32 +12,20 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import boto3
-import tenacity
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from urllib3.exceptions import HTTPError
 
-from loader.settings import ConfigurationError, Failure, Settings
-from loader.words import naming_host
+from loader.failures import ConfigurationError, RefusedObject, Unreachable, first_line
+from loader.session import retrying
+from loader.settings import Settings
 
-log = logging.getLogger("loader")
 T = TypeVar("T")
 CHUNK = 1 << 20
 READ_TIMEOUT_SECONDS = 60.0
 FORBIDDEN = (401, 403)
-BACKOFF = tenacity.wait_exponential(0.5) + tenacity.wait_random(0, 0.5)
 # The last one: a TLS connection that breaks while a body is read is not put into botocore's own words.
 BROKEN = (BotoCoreError, OSError, HTTPError)
-
-
-class RefusedObject(Exception):
-    """An object of which nothing is landed; the message says why (exit 1)."""
-
-
-class Unreachable(Failure):
-    """The bucket or the database cannot be reached, after retries."""
-
-    exit_code = 69
 
 
 @dataclass(frozen=True)
@@ -48,27 +35,6 @@ class StoredObject:
     key: str
     etag: str
     modified_at: datetime
-
-
-def first_line(error: BaseException | None) -> str:
-    """What an error says, in one line."""
-    return naming_host((str(error).strip().splitlines() or [type(error).__name__])[0])
-
-
-def retrying(retry_on: Callable[[BaseException], bool], what: str) -> tenacity.Retrying:
-    """Five attempts with exponential backoff: 0.5, 1, 2 and 4 seconds, each with jitter."""
-
-    def say(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("%s: attempt %d of 5 failed: %s", what, state.attempt_number, first_line(error))
-
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(retry_on),
-        stop=tenacity.stop_after_attempt(5),
-        wait=BACKOFF,
-        before_sleep=say,
-        reraise=True,
-    )
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import gc
-import json
 import logging
 import os
 import sys
@@ -14,17 +13,20 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import md5
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
 from tqdm import tqdm
 
 from loader.adopt import adopt
-from loader.bucket import CHUNK, Bucket, RefusedObject, StoredObject, first_line, unpack
-from loader.feed import NAIROBI, key_time, parse
-from loader.landing import Landing, Source
-from loader.settings import ConfigurationError, Failure, Settings, read_settings
-from loader.words import blotted, keep_stderr
+from loader.bucket import CHUNK, Bucket, StoredObject, unpack
+from loader.failures import ConfigurationError, Failure, Missing, RefusedObject, first_line
+from loader.feed import Source, parse
+from loader.landing import Landing
+from loader.settings import Settings, read_settings
+from loader.times import NAIROBI, key_time
+from loader.words import Formatter, keep_stderr
 
 log = logging.getLogger("loader")
 SNAPSHOT_KEY = "fuel_records/latest.json"
@@ -45,20 +47,15 @@ examples:
   fuel-loader --changes --apply --since 2026-11-01
   fuel-loader --file export.json --apply
 
-settings, from the environment or a .env file here (the environment wins):
+settings, from the environment or a .env file here, or --env-file (the environment wins):
   PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE, or DATABASE_URL
   RUSTFS_ENDPOINT RUSTFS_ACCESS_KEY RUSTFS_SECRET_KEY RUSTFS_BUCKET (fuel) RUSTFS_REGION (us-east-1)
   FUEL_MAX_OBJECT_MB (1024)              largest object, decompressed
+  FUEL_SCHEMA_PREFIX                     several fleets in one database: say north_ for north_fuel
 
 exit codes: 0 done; 1 some input was refused, the rest is landed; 2 usage or configuration;
   69 database or bucket unreachable; 75 another load is running
 """
-
-
-class Missing(Failure):
-    """There is no snapshot; the deltas may be landed all the same."""
-
-    exit_code = 1
 
 
 def _since(text: str) -> datetime:
@@ -68,7 +65,7 @@ def _since(text: str) -> datetime:
     return when
 
 
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
+def _arguments(argv: list[str] | None, env_file: str) -> argparse.Namespace:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         "fuel-loader", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw
@@ -86,7 +83,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     shrink = "with --snapshot: believe it though it lost over 5 %% of the rows"
     add("--accept-shrink", action="store_true", help=shrink)
     add("--log-format", choices=("text", "json"), default="text", help="json: one object a line")
+    add("--env-file", metavar="PATH", default=env_file, help="settings of this fleet (default .env)")
+    add("--version", action="version", version=f"%(prog)s {version('fleetfuel')}")
     args = parser.parse_args(argv)
+    if args.env_file != env_file and not os.path.exists(args.env_file):
+        parser.error(f"--env-file: {args.env_file}: no such file")
     args.mode = args.mode or "file"
     if args.since and args.mode != "changes":
         parser.error("--since goes with --changes")
@@ -99,7 +100,7 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
     """Run the loader; gives the exit code."""
     keep_stderr()
     try:
-        args = _arguments(argv)
+        args = _arguments(argv, env_file)
     except SystemExit as end:
         return int(end.code or 0)
     handler = logging.StreamHandler()
@@ -108,10 +109,10 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
     log.propagate = False
     # What psycopg ignores while it leaves a lost connection is told, in one line, by the error it leaves for.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
-    handler.setFormatter(_Formatter(args.log_format == "json"))
+    handler.setFormatter(Formatter(args.log_format == "json"))
     try:
-        settings = read_settings(env_file)
-        handler.setFormatter(_Formatter(args.log_format == "json", settings.secrets()))
+        settings = read_settings(args.env_file)
+        handler.setFormatter(Formatter(args.log_format == "json", settings.secrets()))
         with Landing(settings, writing=args.apply) as landing:
             return adopt(landing) if args.mode == "adopt" else _load_all(landing, settings, args)
     except Failure as error:
@@ -222,29 +223,3 @@ def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, 
     what = f"load {load_id}: landed" if load_id else "dry run: would land"
     log.info("%s %s: %s (%.1f s)", what, stored.key, words, fields["seconds"], extra=fields)
     return True
-
-
-class _Formatter(logging.Formatter):
-    """Text, or one JSON object a line with the fields of the event; secrets are blotted out of either."""
-
-    def __init__(self, as_json: bool, secrets: Iterable[str] = ()) -> None:
-        super().__init__()
-        self._as_json, self._secrets = as_json, secrets
-
-    def format(self, record: logging.LogRecord) -> str:
-        level, message = record.levelname.lower(), blotted(record.getMessage(), self._secrets)
-        if self._as_json:
-            return self._json(level, message, record)
-        # A line break or an escape sequence in a key could pass for words of ours.
-        shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
-        return shown if level == "info" else f"{level}: {shown}"
-
-    def _json(self, level: str, message: str, record: logging.LogRecord) -> str:
-        names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
-        fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
-        # In the values only: a secret may be a digit, or a word that is the name of a field.
-        for name, value in fields.items():
-            if isinstance(value, str):
-                fields[name] = blotted(value, self._secrets)
-        when = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
-        return json.dumps({"time": when, "level": level, "message": message, **fields})

@@ -1,17 +1,8 @@
--- The landing zone, version 1. Owned by the loader, which applies this file when the recorded version is older.
--- Forward only: a change is appended (`alter table … add column if not exists …`) with the next version number
--- at the end and in landing.py; what stands here is never edited, dropped or renamed. Every statement is idempotent.
-do $$
-begin
-    -- `create schema if not exists` needs CREATE on the database even where the schema exists already.
-    if to_regnamespace('fuel') is null then
-        create schema fuel;
-        comment on schema fuel is 'Fuel feed: landing tables of the loader, and what dbt derives from them';
-    end if;
-end
-$$;
-
-create table if not exists fuel.loads (
+-- The landing zone. Owned by the loader, which applies this file, with the fleet's schema as search_path, when the
+-- recorded version is older. Forward only: a change is appended (`alter table … add column if not exists …`) with the
+-- next version number at the end and in session.py; what stands here is never edited, dropped or renamed. Every
+-- statement is idempotent and ends with a semicolon at the end of its line: they are sent one by one.
+create table if not exists loads (
     load_id bigint generated always as identity primary key,
     mode text not null,
     object_key text not null,
@@ -31,31 +22,31 @@ create table if not exists fuel.loads (
     error text,
     checked_at timestamptz
 );
-create index if not exists loads_object_key_idx on fuel.loads (object_key, load_id);
-comment on table fuel.loads is
+create index if not exists loads_object_key_idx on loads (object_key, load_id);
+comment on table loads is
 'Ledger of the loader: one row per object applied, and one per attempt that was refused. Decides what is still to be applied';
-comment on column fuel.loads.load_id is 'Number of the load; loads commit in this order, so it serves as the incremental clock';
-comment on column fuel.loads.mode is 'How the object was read: snapshot, changes, file or adopt';
-comment on column fuel.loads.object_key is 'Key of the object in the bucket, path of the file, or name of the adopted table';
-comment on column fuel.loads.etag is 'ETag of the object (of a file: its MD5); the object is applied again once it differs';
-comment on column fuel.loads.exported_at is 'When the object was exported: as it says itself, else from its key, else its modification time';
-comment on column fuel.loads.started_at is 'When the load began';
-comment on column fuel.loads.finished_at is 'When the load ended';
-comment on column fuel.loads.seen is
+comment on column loads.load_id is 'Number of the load; loads commit in this order, so it serves as the incremental clock';
+comment on column loads.mode is 'How the object was read: snapshot, changes, file or adopt';
+comment on column loads.object_key is 'Key of the object in the bucket, path of the file, or name of the adopted table';
+comment on column loads.etag is 'ETag of the object (of a file: its MD5); the object is applied again once it differs';
+comment on column loads.exported_at is 'When the object was exported: as it says itself, else from its key, else its modification time';
+comment on column loads.started_at is 'When the load began';
+comment on column loads.finished_at is 'When the load ended';
+comment on column loads.seen is
 'Records in the object; equals inserted + updated + unchanged + stale + duplicate + rejected';
-comment on column fuel.loads.inserted is 'Records whose id was new';
-comment on column fuel.loads.updated is 'Records that replaced the stored version, or brought back an absent id';
-comment on column fuel.loads.unchanged is 'Records equal to the stored version, byte by byte; not written';
-comment on column fuel.loads.stale is 'Records older than the stored version; not written';
-comment on column fuel.loads.duplicate is 'Records left out because the same object holds a newer version of their id';
-comment on column fuel.loads.rejected is 'Records that could not be landed; see fuel.load_rejects';
-comment on column fuel.loads.absent is 'Stored rows that this snapshot no longer holds and that were marked absent';
-comment on column fuel.loads.status is 'applied, or refused (the object as a whole; nothing of it was landed)';
-comment on column fuel.loads.error is 'Why the object was refused';
-comment on column fuel.loads.checked_at is
+comment on column loads.inserted is 'Records whose id was new';
+comment on column loads.updated is 'Records that replaced the stored version, or brought back an absent id';
+comment on column loads.unchanged is 'Records equal to the stored version, byte by byte; not written';
+comment on column loads.stale is 'Records older than the stored version; not written';
+comment on column loads.duplicate is 'Records left out because the same object holds a newer version of their id';
+comment on column loads.rejected is 'Records that could not be landed; see load_rejects';
+comment on column loads.absent is 'Stored rows that this snapshot no longer holds and that were marked absent';
+comment on column loads.status is 'applied, or refused (the object as a whole; nothing of it was landed)';
+comment on column loads.error is 'Why the object was refused';
+comment on column loads.checked_at is
 'When a run last found its feed up to date with this load: moves on while no new object comes, so it is the clock for source freshness';
 
-create table if not exists fuel.records_raw (
+create table if not exists records_raw (
     id text primary key,
     raw jsonb not null,
     raw_digest bytea not null,
@@ -66,21 +57,21 @@ create table if not exists fuel.records_raw (
     first_loaded_at timestamptz not null default now(),
     loaded_at timestamptz not null default now()
 );
-create index if not exists records_raw_load_id_idx on fuel.records_raw (load_id);
-comment on table fuel.records_raw is 'The feed as exported: the newest version of every record, one row per id, never deleted';
-comment on column fuel.records_raw.id is 'Primary key of the record at the source, as text';
-comment on column fuel.records_raw.raw is
+create index if not exists records_raw_load_id_idx on records_raw (load_id);
+comment on table records_raw is 'The feed as exported: the newest version of every record, one row per id, never deleted';
+comment on column records_raw.id is 'Primary key of the record at the source, as text';
+comment on column records_raw.raw is
 'The full source record, untouched, but for NUL and lone surrogates, which jsonb cannot hold and which became U+FFFD';
-comment on column fuel.records_raw.raw_digest is 'BLAKE2b-128 of the record''s exported bytes: tells an unchanged record';
-comment on column fuel.records_raw.source_updated_at is 'Newest of the record''s updated_at and deleted_at; null if unreadable';
-comment on column fuel.records_raw.exported_at is 'When the object that brought this version was exported';
-comment on column fuel.records_raw.absent_since is
+comment on column records_raw.raw_digest is 'BLAKE2b-128 of the record''s exported bytes: tells an unchanged record';
+comment on column records_raw.source_updated_at is 'Newest of the record''s updated_at and deleted_at; null if unreadable';
+comment on column records_raw.exported_at is 'When the object that brought this version was exported';
+comment on column records_raw.absent_since is
 'Export time of the first snapshot that no longer held the id; null while the source holds it';
-comment on column fuel.records_raw.load_id is 'The load that last changed the row';
-comment on column fuel.records_raw.first_loaded_at is 'When the id was first landed';
-comment on column fuel.records_raw.loaded_at is 'When the row was last changed';
+comment on column records_raw.load_id is 'The load that last changed the row';
+comment on column records_raw.first_loaded_at is 'When the id was first landed';
+comment on column records_raw.loaded_at is 'When the row was last changed';
 
-create table if not exists fuel.load_rejects (
+create table if not exists load_rejects (
     load_id bigint not null,
     position bigint not null,
     id text,
@@ -88,34 +79,34 @@ create table if not exists fuel.load_rejects (
     original bytea not null,
     primary key (load_id, position)
 );
-comment on table fuel.load_rejects is 'Records that could not be landed, or only with a repair, with their original bytes';
-comment on column fuel.load_rejects.load_id is 'The load that met the record';
-comment on column fuel.load_rejects.position is 'Place of the record in its object, from 1';
-comment on column fuel.load_rejects.id is 'Id of the record, if it could be read';
-comment on column fuel.load_rejects.reason is
+comment on table load_rejects is 'Records that could not be landed, or only with a repair, with their original bytes';
+comment on column load_rejects.load_id is 'The load that met the record';
+comment on column load_rejects.position is 'Place of the record in its object, from 1';
+comment on column load_rejects.id is 'Id of the record, if it could be read';
+comment on column load_rejects.reason is
 'Why; sanitised means that the record was landed, with U+FFFD for the characters that jsonb cannot hold';
-comment on column fuel.load_rejects.original is 'The record''s bytes as exported';
+comment on column load_rejects.original is 'The record''s bytes as exported';
 
-create table if not exists fuel.ingest_state (
+create table if not exists ingest_state (
     feed text primary key,
     watermark timestamptz,
     object_key text not null,
     load_id bigint not null,
     updated_at timestamptz not null default now()
 );
-comment on table fuel.ingest_state is 'Watermarks: how far each feed has come, one row per feed';
-comment on column fuel.ingest_state.feed is 'snapshot or changes';
-comment on column fuel.ingest_state.watermark is
+comment on table ingest_state is 'Watermarks: how far each feed has come, one row per feed';
+comment on column ingest_state.feed is 'snapshot or changes';
+comment on column ingest_state.watermark is
 'Newest export time applied. Of snapshots only the time that the snapshot itself states, since absences are judged by it';
-comment on column fuel.ingest_state.object_key is 'The object applied last';
-comment on column fuel.ingest_state.load_id is 'The load applied last';
-comment on column fuel.ingest_state.updated_at is 'When the row was last written';
+comment on column ingest_state.object_key is 'The object applied last';
+comment on column ingest_state.load_id is 'The load applied last';
+comment on column ingest_state.updated_at is 'When the row was last written';
 
-create table if not exists fuel.landing_versions (
+create table if not exists landing_versions (
     version integer primary key,
     applied_at timestamptz not null default now()
 );
-comment on table fuel.landing_versions is 'Versions of the landing tables that were applied to this database';
-comment on column fuel.landing_versions.version is 'Version number of landing.sql';
-comment on column fuel.landing_versions.applied_at is 'When it was applied here';
-insert into fuel.landing_versions (version) values (1) on conflict do nothing;
+comment on table landing_versions is 'Versions of the landing tables that were applied to this database';
+comment on column landing_versions.version is 'Version number of landing.sql';
+comment on column landing_versions.applied_at is 'When it was applied here';
+insert into landing_versions (version) values (1) on conflict do nothing;

@@ -9,15 +9,8 @@ from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
-class Failure(Exception):
-    """What ends a run; the message is one line that says why."""
-
-    exit_code = 2
-
-
-class ConfigurationError(Failure):
-    """A setting, a privilege or an argument is missing or wrong; the message says which."""
+from loader.connection import fuel_schema
+from loader.failures import ConfigurationError
 
 
 class Settings(BaseSettings):
@@ -39,6 +32,12 @@ class Settings(BaseSettings):
     rustfs_bucket: str = "fuel"
     rustfs_region: str = "us-east-1"
     fuel_max_object_mb: int = Field(default=1024, ge=1)
+    fuel_schema_prefix: str = ""
+
+    @property
+    def fuel_schema(self) -> str:
+        """The fleet's schema of the landing tables."""
+        return fuel_schema(self.fuel_schema_prefix)
 
     def need(self, *names: str) -> None:
         """Raise ConfigurationError naming those of the settings that are missing."""
@@ -65,12 +64,16 @@ def read_settings(env_file: str = ".env") -> Settings:
                 os.environ[name] = value
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f".env cannot be read: {error}") from None
+        raise ConfigurationError(f"{env_file} cannot be read: {error}") from None
     except ValidationError as error:
         wrong = (
             f"{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         raise ConfigurationError(f"wrong setting: {'; '.join(wrong)}") from None
+    try:
+        fuel_schema(settings.fuel_schema_prefix)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
     if names_host:  # the environment wins over a DATABASE_URL in .env
         settings.database_url = None
     if not settings.database_url:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from deploy.hourly import one_line
-from loader.landing import LOCK
+from loader.session import LOCK
 from tests.conftest import FaultyS3, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
 

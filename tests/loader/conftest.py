@@ -16,9 +16,9 @@ import pytest
 import tenacity
 from exports import CHANGES, LATEST
 
-from loader import bucket as bucket_module
-from loader import cli, feed, landing
+from loader import cli, feed, landing, session
 from loader.settings import read_settings
+from loader.times import key_time
 from tests.conftest import FaultyS3
 
 
@@ -117,8 +117,8 @@ class Loader:
                 )
                 for mode, key, body in objects:
                     parsed = feed.parse(bytearray(body))
-                    exported_at = parsed.exported_at or feed.key_time(key)
-                    zone.load(landing.Source(mode, key, None, exported_at, True), parsed, accept_shrink=True)
+                    exported_at = parsed.exported_at or key_time(key)
+                    zone.load(feed.Source(mode, key, None, exported_at, True), parsed, accept_shrink=True)
 
             yield deliver
 
@@ -126,7 +126,7 @@ class Loader:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
-    monkeypatch.setattr(bucket_module, "BACKOFF", tenacity.wait_none())
+    monkeypatch.setattr(session, "BACKOFF", tenacity.wait_none())
 
 
 _clients: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from loader import bucket, cli, landing
+from loader import bucket, cli, sending
 
 
 def run(kill_at: int) -> None:
@@ -33,7 +33,7 @@ def run(kill_at: int) -> None:
     wait, call = psycopg.Connection.wait, bucket.Bucket._call
     psycopg.Connection.wait = lambda self, *args, **kwargs: step(wait, self, *args, **kwargs)  # type: ignore[method-assign]
     bucket.Bucket._call = lambda self, *args, **kwargs: step(call, self, *args, **kwargs)  # type: ignore[method-assign]
-    landing.BATCH_ROWS = 200
+    sending.BATCH_ROWS = 200
     cli.main(["--snapshot", "--apply"])
     cli.main(["--changes", "--apply"])
     os.write(1, f"{next(steps) - 1}\n".encode())

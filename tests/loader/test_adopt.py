@@ -129,7 +129,7 @@ def test_functions_that_others_use_stay_as_they_are(loader, old):
         " where prorettype = 'trigger'::regtype and proname <> 'records_derive' order by 1"
     )
     before = loader.database.query(functions)
-    stay = "fuel.of_extension(), only_here(), set_updated_at(), suppress_redundant_updates_trigger()"
+    stay = "fuel.of_extension(), public.only_here(), public.set_updated_at(), suppress_redundant_updates_trigger()"
     dry = loader("--adopt").log
     for log in (dry, loader("--adopt", "--apply").log):
         named = log.partition("functions left alone, as they may serve others: ")[2].partition("\n")[0]

@@ -106,3 +106,41 @@ def test_a_pool_that_changes_the_session_under_a_load(loader):
             zone.confirm("changes")
         zone._conn = own
         zone.confirm("changes")
+
+
+# Each is a closer match than PostgreSQL's own function, or stands before it in the path.
+HOSTILE = """
+create function public.{name} language plpgsql as $$
+begin raise 'public.{name} ran with the rights of %', current_user; end $$
+"""
+NAMES = (
+    "set_config(name, text, boolean) returns text",
+    "pg_try_advisory_lock(integer) returns boolean",
+    "pg_try_advisory_lock(bigint) returns boolean",
+    "to_regclass(text) returns regclass",
+    "now() returns timestamptz",
+    "statement_timestamp() returns timestamptz",
+    "convert_from(bytea, text) returns text",
+)
+
+
+def test_functions_that_others_put_in_the_way_are_never_run(loader):
+    """With a `public` that all may create in, and a path that looks there before PostgreSQL's own."""
+    for name in NAMES:
+        loader.database.query(HOSTILE.format(name=name))
+    loader.database.query(
+        "create function public.eq(name, text) returns boolean language plpgsql as"
+        " $$ begin raise 'public.eq ran'; end $$;"
+        "create operator public.= (leftarg = name, rightarg = text, function = public.eq)"
+    )
+    loader.database.query(
+        f"alter database {loader.database.name} set search_path = public, pg_temp, pg_catalog"
+    )
+    loader.snapshot(envelope([record(n) for n in range(30)], at=1))
+    loader.bucket.put("fuel_records/latest.json", envelope([record(n, at=n % 2) for n in range(28)], at=2))
+    loader("--snapshot")
+    loader.snapshot()
+    loader.delta("2026-11-01T05-00-00Z.json", [record(1, at=5, m="\0"), {"x": 1}])
+    loader.changes()
+    loader.changes()
+    loader("--adopt", "--apply")

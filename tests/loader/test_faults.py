@@ -26,7 +26,7 @@ from proxies import cutting_proxy
 
 from demo import servers
 from loader import bucket as bucket_module
-from loader import landing
+from loader import compare, landing, sending, session
 from loader.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_killed_amid_a_long_statement_it_leaves_no_lock_behind(loader):
 def test_connection_cut_in_the_middle_of_a_load(loader, monkeypatch, passed):
     loader.bucket.put(LATEST, envelope([record(n) for n in range(1000)]))
     # A lost session keeps its lock for a moment.
-    monkeypatch.setattr(bucket_module, "BACKOFF", tenacity.wait_fixed(0.5))
+    monkeypatch.setattr(session, "BACKOFF", tenacity.wait_fixed(0.5))
     with cutting_proxy(loader.database.server, lambda number: passed if number < 2 else None) as port:
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(port))
@@ -134,28 +134,28 @@ def test_connection_cut_again_and_again(loader, monkeypatch):
     assert loader.image() == image
 
 
-@pytest.mark.parametrize("statement", ["LIVE_DIGESTS", "FINISH"])
-def test_session_terminated_by_the_administrator(loader, monkeypatch, caplog, statement):
+@pytest.mark.parametrize(("module", "statement"), [(compare, "LIVE_DIGESTS"), (landing, "FINISH")])
+def test_session_terminated_by_the_administrator(loader, monkeypatch, caplog, module, statement):
     """While the loader makes digests, and between the upsert and the commit; its lock outlives it for a moment."""
     loader.snapshot([record(1)])
-    real = getattr(landing, statement)
-    monkeypatch.setattr(landing, statement, "select pg_terminate_backend(pg_backend_pid())")
-    make = bucket_module.retrying
+    real = getattr(module, statement)
+    monkeypatch.setattr(module, statement, "select pg_terminate_backend(pg_backend_pid())")
+    make = session.retrying
 
     def retrying(*args):
         retry = make(*args)
         tell = retry.before_sleep
 
         def before_sleep(state):
-            monkeypatch.setattr(landing, statement, real)
+            monkeypatch.setattr(module, statement, real)
             change = "lock" if state.attempt_number == 1 else "unlock"
-            lingering.execute(f"select pg_advisory_{change}(%s)", [landing.LOCK])
+            lingering.execute(f"select pg_advisory_{change}(%s)", [session.LOCK])
             tell(state)
 
         retry.before_sleep = before_sleep
         return retry
 
-    monkeypatch.setattr(landing, "retrying", retrying)
+    monkeypatch.setattr(session, "retrying", retrying)
     with loader.database.connect(autocommit=True) as lingering:
         log = loader.snapshot([record(1, at=1), record(2)]).log
     assert "attempt 1 of 5 failed: terminating connection" in log
@@ -307,7 +307,7 @@ def test_a_key_that_is_listed_twice(loader, faulty_s3):
 
 
 def test_retries_wait_longer_each_time():
-    retry = bucket_module.retrying(lambda error: True, "bucket")
+    retry = session.retrying(lambda error: True, "bucket")
     state = tenacity.RetryCallState(retry, None, (), {})
     for state.attempt_number, seconds in enumerate((0.5, 1, 2, 4), 1):
         assert seconds <= retry.wait(state) <= seconds + 0.5
@@ -352,16 +352,16 @@ def test_interrupted_in_the_middle_of_a_load(loader, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "_copy", interrupt)
+        patch.setattr(sending, "_copy", interrupt)
         log = loader.snapshot([record(2)], code=130).log
     assert log == "error: interrupted; the object in hand was not landed\n"
     assert loader.image() == image
 
 
 def test_a_commit_whose_answer_is_lost_is_not_done_again(loader, monkeypatch):
-    monkeypatch.setattr(bucket_module, "BACKOFF", tenacity.wait_fixed(0.5))
+    monkeypatch.setattr(session, "BACKOFF", tenacity.wait_fixed(0.5))
     loader.delta("2026-11-01.json", [record(1), {}])
-    last_statement = landing.FINISH.split("%")[0].strip().encode()
+    last_statement = landing.FINISH.split("{fuel}")[0].strip().encode() + b' "fuel".loads set'
     with cutting_proxy(loader.database.server, lambda number: None, last_statement) as port:
         monkeypatch.setenv("PGHOST", "127.0.0.1")
         monkeypatch.setenv("PGPORT", str(port))
@@ -399,26 +399,26 @@ def test_another_load_while_the_connection_was_lost(loader, monkeypatch):
 def test_second_load_says_who_holds_the_lock(loader):
     loader.snapshot([record(1)])
     with loader.database.server.connect(autocommit=True) as other:  # the lock of another database's loader
-        other.execute("select pg_advisory_lock(%s)", [landing.LOCK])
-        assert loader.database.query(landing.HOLDER, [landing.LOCK]) == []
+        other.execute("select pg_advisory_lock(%s)", [session.LOCK])
+        assert loader.database.query(session.HOLDER, [session.LOCK]) == []
         loader.snapshot()
     with loader.database.connect(autocommit=True) as other:  # another lock of this database
-        other.execute("select pg_advisory_lock(%s)", [landing.LOCK + (1 << 32)])
-        assert loader.database.query(landing.HOLDER, [landing.LOCK]) == []
+        other.execute("select pg_advisory_lock(%s)", [session.LOCK + (1 << 32)])
+        assert loader.database.query(session.HOLDER, [session.LOCK]) == []
         loader.snapshot()
     with loader.database.connect(autocommit=True, application_name="fuel-loader 4711@elsewhere") as holder:
-        holder.execute("select pg_advisory_lock(%s)", [landing.LOCK])
+        holder.execute("select pg_advisory_lock(%s)", [session.LOCK])
         loader.bucket.put(LATEST, b"[]")
         ran = loader("--snapshot", "--apply", code=75)
         assert "another load is running: fuel-loader 4711@elsewhere (database session" in ran.log
         assert "of 5 failed" not in ran.log
         loader("--snapshot")  # a dry run needs no lock
         with contextlib.closing(loader.database.connect(autocommit=True)) as other:  # who waits holds nothing
-            other.pgconn.send_query(b"select pg_advisory_lock(%d)" % landing.LOCK)
+            other.pgconn.send_query(b"select pg_advisory_lock(%d)" % session.LOCK)
             while not loader.database.query("select 1 from pg_locks where not granted"):
                 time.sleep(0.01)
-            [(who,)] = loader.database.query(landing.HOLDER, [landing.LOCK])
-            assert who.startswith("fuel-loader 4711@elsewhere")
+            [(who, *_)] = loader.database.query(session.HOLDER, [session.LOCK])
+            assert who == "fuel-loader 4711@elsewhere"
             other.cancel_safe()
             other.pgconn.get_result()
         # Its session ends only a moment after it was closed.
@@ -430,7 +430,7 @@ def test_two_loaders_at_once(loader):
     """The second one starts while the first is in the middle of its work."""
     loader.bucket.put(LATEST, envelope([record(n) for n in range(10)]))
     inside, go_on = threading.Event(), threading.Event()
-    original = landing._copy
+    original = sending._copy
 
     def slow(*args):
         inside.set()
@@ -438,7 +438,7 @@ def test_two_loaders_at_once(loader):
         original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing, "_copy", slow)
+        patch.setattr(sending, "_copy", slow)
         codes = []
         first = threading.Thread(target=lambda: codes.append(loader("--snapshot", "--apply", code=None).code))
         first.start()

@@ -440,18 +440,18 @@ def test_file(loader):
 
 def test_landing_is_brought_up_to_date_and_a_newer_one_refused(loader, monkeypatch):
     """A database of version 1 with rows meets a loader of version 2, then again the old one."""
-    from loader import landing
+    from loader import session
 
     loader.snapshot([record(1)])
     image = loader.image()
-    old = landing.files("loader").joinpath("landing.sql").read_text()
+    old = session.files("loader").joinpath("landing.sql").read_text()
     (loader.folder / "landing.sql").write_text(
-        old + "alter table fuel.loads add column if not exists note text;\n"
-        "insert into fuel.landing_versions (version) values (2) on conflict do nothing;\n"
+        old + "alter table loads add column if not exists note text;\n"
+        "insert into landing_versions (version) values (2) on conflict do nothing;\n"
     )
     with monkeypatch.context() as newer:
-        newer.setattr(landing, "VERSION", 2)
-        newer.setattr(landing, "files", lambda package: loader.folder)
+        newer.setattr(session, "VERSION", 2)
+        newer.setattr(session, "files", lambda package: loader.folder)
         assert "version 1" not in loader("--changes").log  # a dry run leaves it as it is
         assert loader.database.query("select max(version) from fuel.landing_versions") == [(1,)]
         assert "brought to version 2" in loader.changes().log
@@ -462,12 +462,13 @@ def test_landing_is_brought_up_to_date_and_a_newer_one_refused(loader, monkeypat
 
 
 def test_landing_sql_says_its_version_and_describes_every_column(database):
-    from loader import landing
+    from loader import session
 
     with database.connect(autocommit=True) as conn:
         for _ in range(2):
-            conn.execute(landing.files("loader").joinpath("landing.sql").read_bytes())
-        assert conn.execute("select max(version) from fuel.landing_versions").fetchone() == (landing.VERSION,)
+            with conn.transaction():
+                session.create_landing(conn, "fuel")
+        assert conn.execute("select max(version) from fuel.landing_versions").fetchone() == (session.VERSION,)
         undescribed = conn.execute(
             "select attrelid::regclass, attname from pg_attribute join pg_class on pg_class.oid = attrelid"
             " where relnamespace = 'fuel'::regnamespace and relkind = 'r' and attnum > 0"
@@ -478,7 +479,7 @@ def test_landing_sql_says_its_version_and_describes_every_column(database):
 
 def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
     """Schema and tables were made for it; it has no CREATE anywhere. A load then runs no DDL on them."""
-    from loader import landing
+    from loader import session
 
     role = f"loader_{loader.database.name}"
     with loader.database.connect(autocommit=True) as conn:
@@ -490,10 +491,11 @@ def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
         assert "permission denied for database" in log
         conn.execute(f"grant connect on database {loader.database.name} to public")
         assert (
-            "let the owner of schema fuel run loader/landing.sql once"
+            "let the owner of schema fuel run `fuel-loader --changes --apply` once"
             in loader.snapshot([record(1)], code=2).log
         )
-        conn.execute(landing.files("loader").joinpath("landing.sql").read_bytes())
+        with conn.transaction():
+            session.create_landing(conn, "fuel")
         conn.execute(f"grant usage on schema fuel to {role}")
         for table in ("loads", "records_raw", "load_rejects", "ingest_state", "landing_versions"):
             conn.execute(f"alter table fuel.{table} owner to {role}")

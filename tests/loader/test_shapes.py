@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from exports import LATEST, envelope, hour, record
 
-from loader.feed import key_time, parse
+from loader.feed import parse
+from loader.times import key_time
 
 
 @pytest.fixture(params=["pg15_server", "pg_server"], ids=["15", "18"])
@@ -295,8 +296,9 @@ def test_no_depth_is_too_deep_to_be_read():
         return read(feed, calls - 1) if calls else feed.read(range(4))
 
     for depth in range(900, 1010):
-        versions = read(parse(bytearray(nested(depth))), 9)
-        assert len(versions.ids) + len(versions.rejects) == 4, depth
+        feed = parse(bytearray(nested(depth)))
+        slots, _ = read(feed, 9)
+        assert len(slots) + len(feed.problems) == 4, depth
 
 
 def test_no_depth_is_too_deep_for_one_step_only(loader):
@@ -370,12 +372,12 @@ def test_a_string_of_50_mb(loader):
 
 def test_one_bad_record_in_100_000_costs_little(loader):
     """Counted in records sent to PostgreSQL, which is what takes the time."""
-    from loader import landing
+    from loader import sending
 
     records = [b'{"id": %d, "car": "KCA 542Q"}' % n for n in range(100_000)]
     records[54_321] = b'{"id": 54321, "n": 1e400000}'
     sent = 0
-    original = landing._copy
+    original = sending._copy
 
     def counting(*args):
         nonlocal sent
@@ -383,7 +385,7 @@ def test_one_bad_record_in_100_000_costs_little(loader):
         original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing, "_copy", counting)
+        patch.setattr(sending, "_copy", counting)
         loader.land(b"[" + b",".join(records) + b"]")
     assert loader.counts() == {"seen": 100_000, "inserted": 99_999, "rejected": 1}
     assert sent < 120_000
