@@ -1,1 +1,1 @@
-select {{ canon_department('raw_value') }}
+select {{ canonical_value('department', 'raw_value', ref('department_aliases')) }}

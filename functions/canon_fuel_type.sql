@@ -1,1 +1,1 @@
-select {{ canon_fuel_type('raw_value') }}
+select {{ canonical_value('fuel_type', 'raw_value', ref('fuel_type_aliases')) }}

@@ -5,10 +5,13 @@
 -#}
 {% macro records_fingerprint() -%}
     {%- set parts = [
-        norm_plate('raw_value'), canon_department('raw_value'), canon_fuel_type('raw_value'),
-        parse_number('raw_value'), parse_timestamp('raw_value'),
+        norm_plate('raw_value'), parse_number('raw_value'), parse_timestamp('raw_value'),
         without_phone_numbers('raw_value'), number_or_null('raw_value', 14, 2),
+        is_far_from_report('typed', 'reported'),
     ] -%}
+    {%- for field in var('aliases') -%}
+        {%- do parts.append(canonical_values(field, 'spellings', alias_list(field))) -%}
+    {%- endfor -%}
     {%- for column in var('feed_fields') -%}
         {%- do parts.append(column ~ feed_text(column)) -%}
     {%- endfor -%}
@@ -34,36 +37,37 @@
       from, has gone back behind it (its backup was restored): numbers of loads are then given out a second time.
     * spellings: by raw column, the spellings for which the function now gives another value than a row has stored.
 
-    `canonical` maps each raw column to (canonical column, SQL function). Needed indexes: (load_id), also of `source`,
-    (derivation) and (raw column, canonical column). Costs a few index probes for each distinct spelling.
+    `raw_columns` are those with spellings of alias lists, e.g. ['fuel_type_raw']; the canonical value of `fuel_type_raw`
+    stands in `fuel_type`. Needed indexes: (load_id), also of `source`, (derivation) and (raw column, canonical column).
+    Costs a few index probes for each distinct spelling.
 -#}
-{% macro staleness(relation, source, fingerprint, canonical) -%}
+{% macro staleness(relation, source, fingerprint, raw_columns) -%}
     {%- set query -%}
         {{ settings_of_long_statements() }}
         with recursive
-        {%- for raw_column, (canonical_column, function_name) in canonical.items() %}
+        {%- for raw_column in raw_columns %}
+        {%- set field = raw_column.removesuffix('_raw') %}
 
-        {{ raw_column }}_spellings (spelling) as (
-            {{ each_spelling(relation, raw_column, cte=raw_column ~ '_spellings') }}
+        {{ field }}_spellings (spelling) as (
+            {{ each_spelling(relation, raw_column, cte=field ~ '_spellings') }}
+        ),
+
+        {{ field }}_values as (
+            {{ canonical_values(field, '(select spelling from ' ~ field ~ '_spellings where spelling is not null)', alias_list(field)) }}
         ),
 
         -- All rows of a spelling have the right value if the lowest and the highest one are right.
-        {{ raw_column }}_stale as (
+        {{ field }}_stale as (
             select current.spelling
-            from (
-                select spelling, {{ function_name }}(spelling) as canonical
-                from {{ raw_column }}_spellings
-                where spelling is not null
-                offset 0
-            ) as current
+            from {{ field }}_values as current
             where
                 current.canonical is distinct from (
-                    select {{ canonical_column }} from {{ relation }} where {{ raw_column }} = current.spelling
-                    order by {{ raw_column }}, {{ canonical_column }} limit 1
+                    select {{ field }} from {{ relation }} where {{ raw_column }} = current.spelling
+                    order by {{ raw_column }}, {{ field }} limit 1
                 )
                 or current.canonical is distinct from (
-                    select {{ canonical_column }} from {{ relation }} where {{ raw_column }} = current.spelling
-                    order by {{ raw_column }} desc, {{ canonical_column }} desc limit 1
+                    select {{ field }} from {{ relation }} where {{ raw_column }} = current.spelling
+                    order by {{ raw_column }} desc, {{ field }} desc limit 1
                 )
         ),
         {%- endfor %}
@@ -78,14 +82,14 @@
         select 'max_load_id' as reason, max(load_id)::text as value from {{ relation }}
         union all
         select 'all_rows', all_rows::text from all_rows where all_rows
-        {%- for raw_column in canonical %}
+        {%- for raw_column in raw_columns %}
         union all
-        select '{{ raw_column }}', spelling from {{ raw_column }}_stale
+        select '{{ raw_column }}', spelling from {{ raw_column.removesuffix('_raw') }}_stale
         {%- endfor %}
     {%- endset -%}
 
     {%- set found = {'max_load_id': none, 'all_rows': false, 'spellings': {}} -%}
-    {%- for raw_column in canonical -%}
+    {%- for raw_column in raw_columns -%}
         {%- do found['spellings'].update({raw_column: []}) -%}
     {%- endfor -%}
     {%- for row in run_query(query) -%}
@@ -151,7 +155,7 @@
     {%- for raw_column, values in spellings.items() if values -%}
         {%- set literals = [] -%}
         {%- for value in values -%}
-            {%- do literals.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
+            {%- do literals.append(sql_literal(value)) -%}
         {%- endfor -%}
         {%- do conditions.append(raw_column ~ ' in (' ~ literals | join(', ') ~ ')') -%}
     {%- endfor -%}
@@ -179,4 +183,20 @@ end
 {% macro number_or_null(value, precision, scale) -%}
 {#- What is half a unit of the last place below the limit is rounded up to it. -#}
 case when abs({{ value }}) < {{ '9' * (precision - scale) }}.{{ '9' * scale }}5 then {{ value }} end::numeric({{ precision }}, {{ scale }})
+{%- endmacro %}
+
+
+{#- The SQL condition that a typed time is not believed, for it lies too far from the time of the report. -#}
+{% macro is_far_from_report(typed, reported) -%}
+    {%- set days_after = var('filled_at_max_days_after_report') -%}
+    {%- set days_before = var('filled_at_max_days_before_report') -%}
+    (
+        false
+        {%- if days_after is not none %}
+        or {{ typed }} > {{ reported }} + interval '{{ days_after * 24 }} hours'
+        {%- endif %}
+        {%- if days_before is not none %}
+        or {{ typed }} < {{ reported }} - interval '{{ days_before * 24 }} hours'
+        {%- endif %}
+    )
 {%- endmacro %}

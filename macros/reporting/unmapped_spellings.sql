@@ -1,13 +1,12 @@
 {#-
-    A query for the spellings of `raw_column` on live fills that their alias CSV does not map: columns spelling and
-    spelling_key. One index probe for each distinct spelling, however many fills use it.
-
-    `is_mapped` is an SQL condition on `spelling` and `spelling_key` that says whether the CSV maps it.
+    A query for the spellings of a list on live fills that the list does not map: columns spelling and spelling_key. One
+    index probe for each distinct spelling, however many fills use it. Near misses of a closed list are read too, so there
+    the stored value decides, not the list.
 -#}
-{% macro unmapped_spellings(raw_column, is_mapped) -%}
+{% macro unmapped_spellings(field) -%}
     with recursive spellings (spelling) as (
 
-        {{ each_spelling(ref('records'), raw_column, 'deleted_at is null and absent_since is null') }}
+        {{ each_spelling(ref('records'), field ~ '_raw', 'deleted_at is null and absent_since is null') }}
 
     ),
 
@@ -22,37 +21,31 @@
     )
 
     select
-        spelling,
-        spelling_key
+        keyed.spelling,
+        keyed.spelling_key
     from keyed
-    where not {{ is_mapped }}
+    {%- if var('aliases')[field] == 'closed' %}
+    where (
+        select records.{{ field }} from {{ ref('records') }} as records
+        where records.{{ field }}_raw = keyed.spelling
+        limit 1
+    ) is null
+    {%- else %}
+    where not exists (
+        select 1 from {{ ref(field ~ '_aliases') }} as aliases
+        where {{ alias_key('aliases.alias') }} = keyed.spelling_key
+    )
+    {%- endif %}
 {%- endmacro %}
 
 
-{#- `unmapped_spellings` of both fields: columns field, spelling and spelling_key. -#}
-{% macro all_unmapped_spellings() -%}
-    {%- set department_is_listed -%}
-        exists (
-            select from {{ ref('department_aliases') }} as aliases
-            where {{ alias_key('aliases.alias') }} = keyed.spelling_key
-        )
-    {%- endset -%}
-    {#- Near misses of a fuel are read too, so its stored value decides, not the CSV. -#}
-    {%- set fuel_type_is_read -%}
-        exists (
-            select from {{ ref('records') }} as records
-            where records.fuel_type_raw = keyed.spelling and records.fuel_type is not null
-        )
-    {%- endset -%}
-    select
-        'department' as field,
-        spelling,
-        spelling_key
-    from ({{ unmapped_spellings('department_raw', department_is_listed) }}) as departments
-    union all
-    select
-        'fuel_type',
-        spelling,
-        spelling_key
-    from ({{ unmapped_spellings('fuel_type_raw', fuel_type_is_read) }}) as fuel_types
+{#- The alias lists whose spellings reporting may show: drivers only where var show_drivers allows it. -#}
+{% macro shown_alias_lists() -%}
+    {{ return(var('aliases').keys() | reject('equalto', none if var('show_drivers') else 'driver') | list) }}
+{%- endmacro %}
+
+
+{#- A driver as a view of reporting shows him: not at all where var show_drivers is false. -#}
+{% macro shown_driver(driver) -%}
+    {{ driver if var('show_drivers') else 'null::text' }}
 {%- endmacro %}

@@ -20,9 +20,9 @@
 
 {%- set economy = var('economy') %}
 {%- set fingerprint = fill_intervals_fingerprint() %}
-{%- set canonical = {'fuel_type_raw': ('fuel_type', function('canon_fuel_type'))} %}
+{%- do alias_list('fuel_type') %}
 {#- Which rows are stale is asked first, so that the planner sees plain values and uses its indexes. #}
-{%- set stale = staleness(this, ref('records'), fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale = staleness(this, ref('records'), fingerprint, ['fuel_type_raw']) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {#- What is summed up per vehicle and month. -#}
 {%- set month_sums = {

@@ -1,3 +1,9 @@
+{%- set alias_fields = var('aliases').keys() | list %}
+{%- set raw_columns, alias_indexes = [], [] %}
+{%- for field in alias_fields %}
+    {%- do raw_columns.append(field ~ '_raw') %}
+    {%- do alias_indexes.append({'columns': [field ~ '_raw', field]}) %}
+{%- endfor %}
 {{
     config(
         materialized='incremental',
@@ -10,22 +16,16 @@
         indexes=[
             {'columns': ['load_id']},
             {'columns': ['derivation']},
-            {'columns': ['department_raw', 'department']},
-            {'columns': ['fuel_type_raw', 'fuel_type']},
             {'columns': ['plate', 'filled_at']},
             {'columns': ['filled_at']},
-        ],
+        ] + alias_indexes,
     )
 }}
 
 {%- set fingerprint = records_fingerprint() %}
-{%- set canonical = {
-    'department_raw': ('department', function('canon_department')),
-    'fuel_type_raw': ('fuel_type', function('canon_fuel_type')),
-} %}
 {#- Which rows are stale is asked first: the planner then sees plain values. -#}
 {%- set landing = source('fuel', 'records_raw') %}
-{%- set stale = staleness(this, landing, fingerprint, canonical) if is_incremental() else {} %}
+{%- set stale = staleness(this, landing, fingerprint, raw_columns) if is_incremental() else {} %}
 {%- set stale_spellings = stale_spellings_condition(stale.get('spellings', {})) %}
 {%- set timestamp_parser = function('parse_timestamp') %}
 
@@ -56,14 +56,14 @@ stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows els
 -- People type the same few spellings again and again: each is looked up once. `limit all` keeps the
 -- planner from merging the steps: it would evaluate an expression each time it is used, and expect as many
 -- spellings as there are records, and sort them.
-{%- for field in ['car', 'department', 'fuel_type'] %}
-    {{ field }}_texts as (
+{%- for field in ['car'] + alias_fields %}
+{{ field }}_texts as (
 
-        select {{ feed_text(field) }} as typed
-        from stale_records
-        limit all
+    select {{ feed_text(field) }} as typed
+    from stale_records
+    limit all
 
-    ),
+),
 {% endfor %}
 -- What is indexed is cut to what an index entry holds. Plates and ids are compared byte by byte: with a
 -- locale's rules their indexes would take up to three times as long.
@@ -77,38 +77,22 @@ plates as materialized (
 
 ),
 
-departments as materialized (
+{%- for field in alias_fields %}
+{{ field }}_spellings as materialized (
 
     select
         typed,
-        department_raw,
-        {{ function('canon_department') }}(department_raw) as department
-    from (
-        select
-            typed,
-            left({{ without_phone_numbers('typed') }}, 200) as department_raw
-        from (select distinct typed from department_texts) as spellings
-        limit all
-    ) as masked
+        left({{ without_phone_numbers('typed') }}, 200) as spelling
+    from (select distinct typed from {{ field }}_texts) as spellings
 
 ),
 
-fuel_types as materialized (
+{{ field }}_values as materialized (
 
-    select
-        typed,
-        fuel_type_raw,
-        {{ function('canon_fuel_type') }}(fuel_type_raw) as fuel_type
-    from (
-        select
-            typed,
-            left({{ without_phone_numbers('typed') }}, 200) as fuel_type_raw
-        from (select distinct typed from fuel_type_texts) as spellings
-        limit all
-    ) as masked
+    {{ canonical_values(field, '(select distinct spelling from ' ~ field ~ '_spellings)', alias_list(field)) }}
 
 ),
-
+{% endfor %}
 field_texts as (
 
     select
@@ -117,9 +101,9 @@ field_texts as (
         load_id,
         loaded_at,
         {{ feed_text('car') }} as car_text,
-        {{ feed_text('driver') }} as driver_text,
-        {{ feed_text('department') }} as department_text,
-        {{ feed_text('fuel_type') }} as fuel_type_text,
+        {%- for field in alias_fields %}
+        {{ feed_text(field) }} as {{ field }}_text,
+        {%- endfor %}
         {{ feed_text('litres') }} as litres_text,
         {{ feed_text('amount') }} as amount_text,
         {{ feed_text('odometer') }} as odometer_text,
@@ -139,7 +123,7 @@ parsed as (
         {{ parse_number('litres_text') }} as litres_number,
         {{ parse_number('amount_text') }} as amount_number,
         {{ parse_number('odometer_text') }} as odometer_number,
-        {{ parse_timestamp('filled_at_text', timestamp_parser ~ '(filled_at_text)') }} as filled_at,
+        {{ parse_timestamp('filled_at_text', timestamp_parser ~ '(filled_at_text)') }} as filled_at_typed,
         {{ parse_timestamp('created_at_text', timestamp_parser ~ '(created_at_text)') }} as created_at,
         {{ parse_timestamp('deleted_at_text', timestamp_parser ~ '(deleted_at_text)') }} as stated_deleted_at
     from field_texts
@@ -151,7 +135,12 @@ measured as (
 
     select
         *,
-        {{ without_phone_numbers('driver_text') }} as driver,
+        -- A mistyped year neither moves spend to another year nor tears a vehicle's chain of readings.
+        case
+            when created_at is null then filled_at_typed
+            when filled_at_typed is null or {{ is_far_from_report('filled_at_typed', 'created_at') }} then created_at
+            else filled_at_typed
+        end as filled_at,
         -- No fill is ten million litres, shillings or km; a phone number or a date in its place would be.
         {{ number_or_null('litres_number', 10, 3) }}::numeric(12, 3) as litres,
         {{ number_or_null('amount_number', 9, 2) }}::numeric(14, 2) as amount_kes,
@@ -188,6 +177,9 @@ priced as (
 
     select
         *,
+        case when filled_at = filled_at_typed then 'typed' when filled_at is not null then 'reported' end as filled_at_source,
+        -- A date alone is midnight in Nairobi.
+        cast(filled_at at time zone 'Africa/Nairobi' as time) <> '00:00' as has_time,
         case
             when litres > 0 then {{ number_or_null('amount_kes / litres', 14, 4) }}
         end as price_per_litre_kes
@@ -200,24 +192,28 @@ select
     priced.id,
     plates.car,
     plates.plate,
-    priced.driver,
-    departments.department_raw,
-    departments.department,
-    fuel_types.fuel_type_raw,
-    fuel_types.fuel_type,
+    {%- for field in alias_fields %}
+    {{ field }}_spellings.spelling as {{ field }}_raw,
+    {{ field }}_values.canonical as {{ field }},
+    {%- endfor %}
     priced.litres,
     priced.amount_kes,
     priced.price_per_litre_kes,
     priced.odometer_km,
     priced.filled_at,
+    priced.filled_at_source,
+    priced.has_time,
     priced.created_at,
     priced.updated_at,
     priced.deleted_at,
     priced.absent_since,
     priced.load_id,
     priced.loaded_at,
-    '{{ fingerprint }}'::text as derivation
+    '{{ fingerprint }}'::text as derivation,
+    priced.filled_at_typed
 from priced
 left join plates on priced.car_text = plates.typed
-left join departments on priced.department_text = departments.typed
-left join fuel_types on priced.fuel_type_text = fuel_types.typed
+{%- for field in alias_fields %}
+left join {{ field }}_spellings on priced.{{ field }}_text = {{ field }}_spellings.typed
+left join {{ field }}_values on {{ field }}_spellings.spelling = {{ field }}_values.spelling
+{%- endfor %}

@@ -5,7 +5,7 @@ select
     records.id,
     records.plate,
     records.car,
-    records.driver,
+    {{ shown_driver('records.driver') }} as driver,
     records.department,
     records.department_raw,
     records.fuel_type,

@@ -92,12 +92,8 @@ waiting as (
 unmapped as (
 
     select count(*) as unmapped_spellings
-    from (
-        select distinct
-            field,
-            coalesce(spelling_key, spelling) as spelling
-        from ({{ all_unmapped_spellings() }}) as spellings
-    ) as different_spellings
+    from {{ ref('v_unmapped_values') }}
+    where field <> 'plate'
 
 ),
 

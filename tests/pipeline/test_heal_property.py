@@ -114,6 +114,7 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
         for table, column, spellings, values in (
             ("department_aliases", "department", DEPARTMENTS, ["Logistics", "Sales", "Operations"]),
             ("fuel_type_aliases", "fuel_type", FUELS, ["diesel", "petrol"]),
+            ("driver_aliases", "driver", DRIVERS, ["J. Mwangi", "Otieno"]),
         ):
             alias = (
                 dice.choice([s for s in spellings if isinstance(s, str) and s.strip()]).strip().lower()[:200]
@@ -142,7 +143,7 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
         succeeded, said = codes[now]("run", "--select", "records")
         assert succeeded, said
         sql = compiled.read_text()
-        if "union all" not in sql and "load_id >" not in sql:
+        if "as present" not in sql and "load_id >" not in sql:
             full_sql[now] = sql
         if now in full_sql:
             different = house.query(DIFFERENCE.format(sql=full_sql[now], columns=columns))
@@ -176,6 +177,7 @@ def test_the_fingerprint_covers_every_macro_of_the_model(database: Database, tmp
     }
     assert macros["fingerprint"] >= macros["model"] - about_which_rows - {"get_incremental_upsert_sql"}
     uses = run.manifest.nodes["model.fleetfuel.records"].depends_on.nodes
+    # The functions of alias lists are not called: their macro is used.
     functions = {name.rsplit(".", 1)[1] for name in uses
-                 if name.startswith("function.")}  # fmt: skip
+                 if name.startswith("function.") and ".canon_" not in name}  # fmt: skip
     assert macros["fingerprint"] >= functions

@@ -1,0 +1,1 @@
+select {{ canonical_value('driver', 'raw_value', ref('driver_aliases')) }}
