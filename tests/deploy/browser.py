@@ -22,6 +22,31 @@ SWITCHES = (
 )  # fmt: skip
 
 
+# Where a box scrolls sideways its texts can be reached.
+CLIPPED = """
+within => {
+    const cut = [];
+    const walker = document.createTreeWalker(document.querySelector(within), NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode());) {
+        if (!node.textContent.trim() || !node.parentElement.checkVisibility()) continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        const box = range.getBoundingClientRect();
+        let left = 0, right = document.documentElement.clientWidth;
+        for (let around = node.parentElement; around; around = around.parentElement) {
+            const flow = getComputedStyle(around).overflowX, edge = around.getBoundingClientRect();
+            if (flow === 'auto' || flow === 'scroll') { left = -Infinity; right = Infinity; break; }
+            if (flow === 'hidden' || flow === 'clip' || around.tagName === 'svg') {
+                left = Math.max(left, edge.left); right = Math.min(right, edge.right);
+            }
+        }
+        if (box.width && (box.left < left - 1 || box.right > right + 1)) cut.push(node.textContent.trim());
+    }
+    return cut;
+}
+"""
+
+
 class Page:
     """One tab. `complaints` are console errors and exceptions, `requests` the addresses it asked for."""
 
@@ -72,6 +97,20 @@ class Page:
             )
             time.sleep(0.1)
         return value
+
+    def size(self, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Show the page as a screen of this width does, by daylight or at night."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
+        )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def clipped(self, within: str = "body") -> list[str]:
+        """The texts that a reader cannot see whole: out of the screen or of a box that does not scroll."""
+        found: list[str] = self.js(f"({CLIPPED})({json.dumps(within)})")
+        return found
 
     def text(self) -> str:
         """The text a reader sees."""
