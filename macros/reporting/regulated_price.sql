@@ -14,13 +14,13 @@
         -- A fuel's prices in their order, and the instants from which they hold.
         select
             fuel_type,
-            {{ town }} as town,
+            {{ town ~ ' as town,' if prices == 'town_prices' }}
             min(valid_from) as first_valid_from,
             array_agg({{ start }} order by valid_from) as starts,
             array_agg(max_price_kes_per_litre order by valid_from) as prices
         from {{ ref('fuel_price_caps') }} as caps
         where {{ town }} {{ condition }}
-        group by fuel_type, {{ town }}
+        group by fuel_type{{ ', ' ~ town if prices == 'town_prices' }}
     ) as {{ prices }}
         on {{ fill }}.fuel_type = {{ prices }}.fuel_type
         {{ 'and lower(trim(' ~ city ~ ')) = town_prices.town' if prices == 'town_prices' }}

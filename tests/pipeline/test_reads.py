@@ -161,8 +161,8 @@ def test_readers_notice_nothing_of_ten_builds(database: Database, tmp_path: Path
     def view_edit() -> None:
         house.edit(
             "models/reporting/v_fuel_fills.sql",
-            "    tracker_devices.imei\n",
-            "    tracker_devices.imei,\n    1 as one\n",
+            "\nfrom {{ ref('records') }}",
+            ",\n    1 as one\nfrom {{ ref('records') }}",
         )
         house.add_column(
             "models/reporting/v_fuel_fills.yml",
