@@ -3,65 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-import psycopg
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo import servers
-from tests.conftest import ROOT, Database, Dbt, fresh_database
-
 from .economy_rules import Fact, judge
 from .histories import NAIROBI, fleet_fills, insert_fills
-
-LIMITS = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["economy"]
-START = datetime(2026, 3, 1, 8, tzinfo=NAIROBI)
-BUILT = "fill_intervals"
-
-
-@dataclass(frozen=True)
-class Built:
-    """A database with the derived tables, and the SQL that computes all of fill_intervals."""
-
-    database: Database
-    dbt: Dbt
-    from_nothing: str
-
-
-@pytest.fixture(scope="module")
-def built(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    target = tmp_path_factory.mktemp("target")
-    with fresh_database(pg_server) as database:
-        servers.empty_landing(pg_server, database.name)
-        dbt = Dbt(ROOT, database, target)
-        # Before the table exists, the compiled model is the one that computes every vehicle.
-        dbt("compile", "--select", BUILT)
-        compiled = target / "compiled" / "fleetfuel" / "models" / "fuel" / "fill_intervals.sql"
-        from_nothing = compiled.read_text()
-        dbt("build", "--select", f"+{BUILT}", "--exclude-resource-type", "test", "unit_test")
-        yield Built(database, dbt, from_nothing)
-
-
-def insert_facts(conn: psycopg.Connection[Any], facts: list[Fact]) -> None:
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "insert into fuel.records (id, plate, filled_at, litres, amount_kes, price_per_litre_kes,"
-            " odometer_km, fuel_type, deleted_at, load_id, loaded_at, derivation)"
-            " values (%s, %s, %s, %s, %s, %s::numeric / nullif(%s, 0), %s, %s, %s, 1, now(), 'generated')",
-            [
-                (
-                    fact.id, fact.plate, fact.filled_at, fact.litres, fact.amount_kes, fact.amount_kes,
-                    fact.litres, fact.odometer_km, fact.fuel_type, None if fact.live else START,
-                )
-                for fact in facts
-            ],
-        )  # fmt: skip
+from .intervals import BUILT, LIMITS, START, Built, insert_facts
 
 
 @st.composite

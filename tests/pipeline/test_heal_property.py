@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,33 +152,60 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
     assert set(full_sql) == {0, 1}
 
 
-def test_the_fingerprint_covers_every_macro_of_the_model(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "fingerprint"),
+    [("records", "records_fingerprint"), ("fill_intervals", "fill_intervals_fingerprint")],
+)
+def test_the_fingerprint_covers_every_macro_of_the_model(
+    database: Database, tmp_path: Path, model: str, fingerprint: str
+) -> None:
     """A macro missing in the fingerprint could be edited without old rows noticing."""
     run = InProcess(ROOT, database, tmp_path / "target")
     run.parse()
-    macros = {
-        node: {
-            name.removeprefix("macro.fleetfuel.")
-            for name in depends_on
-            if name.startswith("macro.fleetfuel.")
+    manifest = run.manifest
+
+    def ours(names: Any) -> set[str]:
+        return {name for name in names if name.startswith("macro.fleetfuel.")}
+
+    def of_steps(node: Any) -> set[str]:
+        """The macros and functions of a model, and of the ephemeral ones within its statement."""
+        parents = [manifest.nodes[name] for name in node.depends_on.nodes if name in manifest.nodes]
+        uses = ours(node.depends_on.macros) | {
+            f"macro.fleetfuel.{name.rsplit('.', 1)[1]}"
+            for name in node.depends_on.nodes
+            # The functions of alias lists are not called: their macro is used.
+            if name.startswith("function.") and ".canon_" not in name
         }
-        for node, depends_on in (
-            ("model", run.manifest.nodes["model.fleetfuel.records"].depends_on.macros),
-            ("fingerprint", run.manifest.macros["macro.fleetfuel.records_fingerprint"].depends_on.macros),
-        )
-    }
+        return uses.union(*(of_steps(each) for each in parents if each.config.materialized == "ephemeral"))
+
+    def with_those_it_calls(name: str) -> set[str]:
+        calls = ours(manifest.macros[name].depends_on.macros)
+        return calls.union(*(with_those_it_calls(each) for each in calls))
+
     about_which_rows = {
         "records_fingerprint",
+        "fill_intervals_fingerprint",
         "staleness",
         "has_gone_back",
         "one_build_at_a_time",
         "delete_what_went_back",
         "stale_spellings_condition",
         "analyze_if_much_changed",
+        "get_incremental_upsert_sql",
     }
-    assert macros["fingerprint"] >= macros["model"] - about_which_rows - {"get_incremental_upsert_sql"}
-    uses = run.manifest.nodes["model.fleetfuel.records"].depends_on.nodes
-    # The functions of alias lists are not called: their macro is used.
-    functions = {name.rsplit(".", 1)[1] for name in uses
-                 if name.startswith("function.") and ".canon_" not in name}  # fmt: skip
-    assert macros["fingerprint"] >= functions
+    used = of_steps(manifest.nodes[f"model.fleetfuel.{model}"])
+    covered = with_those_it_calls(f"macro.fleetfuel.{fingerprint}")
+    assert used - covered <= {f"macro.fleetfuel.{name}" for name in about_which_rows}
+    assert len(used) > len(about_which_rows)
+
+
+def test_a_step_that_is_edited_makes_the_fills_stale(database: Database, tmp_path: Path) -> None:
+    """Fingerprints of two projects that differ in one line of one step."""
+    house = warehouse(database, tmp_path)
+    operation = '{% macro say_fingerprint() %}{{ print("is " ~ fill_intervals_fingerprint()) }}{% endmacro %}'
+    (house.project / "macros" / "say_fingerprint.sql").write_text(operation)
+    said = [house.dbt("run-operation", "say_fingerprint").stdout]
+    for step in ("vehicle_fills", "month_sums"):
+        house.edit(f"models/economy/{step}.sql", "order by plate", "-- As ever.\norder by plate")
+        said.append(house.dbt("run-operation", "say_fingerprint").stdout)
+    assert len({re.findall("is [0-9a-f]{32}", each)[0] for each in said}) == 3
