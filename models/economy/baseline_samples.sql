@@ -29,17 +29,18 @@ with blocks as (
 -- The samples are the same for the whole block, so its first fill alone carries them.
 select
     blocks.*,
-    fills_before = block as starts_block
-    {%- for name, (value, condition) in samples.items() %},
+    {% for name, (value, condition) in samples.items() %}
         case
             when fills_before = block
                 then array_agg({{ value }}) filter (where {{ condition }}) over previous_blocks
-        end as sample_{{ name }}
-    {%- endfor %}
+        end as sample_{{ name }},
+    {% endfor %}
+    fills_before = block as starts_block
 from blocks
-window previous_blocks as (
-    partition by plate, is_counted
-    order by block
-    range between {{ economy.baseline_fills }} preceding and 1 preceding
-)
+window
+    previous_blocks as (
+        partition by plate, is_counted
+        order by block
+        range between {{ economy.baseline_fills }} preceding and 1 preceding
+    )
 order by plate, is_counted, block

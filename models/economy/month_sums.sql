@@ -11,23 +11,24 @@
 -- The monthly report adds up what the first fill of a vehicle's month keeps; a deleted fill keeps nothing.
 select
     tank_room.*,
-    case when {{ is_live }} and row_number() over vehicle_month = 1 then count(*) over vehicle_month end
-    as month_fills
-    {%- for name, value in sums.items() %},
+    {% for name, value in sums.items() %}
         case
             when {{ is_live }} and row_number() over vehicle_month = 1
                 then sum({{ value }}) over vehicle_month
-        end as month_{{ name }}
-    {%- endfor %}
+        end as month_{{ name }},
+    {% endfor %}
+    case when {{ is_live }} and row_number() over vehicle_month = 1 then count(*) over vehicle_month end
+    as month_fills
 from {{ ref('tank_room') }} as tank_room
-window vehicle_month as (
-    partition by
-        plate,
-        {{ is_live }},
-        date_trunc('month', filled_at at time zone 'Africa/Nairobi'),
-        department_raw,
-        fuel_type
-    {{ order_of_fills() }}
-    rows between unbounded preceding and unbounded following
-)
+window
+    vehicle_month as (
+        partition by
+            plate,
+            {{ is_live }},
+            date_trunc('month', filled_at at time zone 'Africa/Nairobi'),
+            department_raw,
+            fuel_type
+        {{ order_of_fills() }}
+        rows between unbounded preceding and unbounded following
+    )
 order by plate

@@ -91,13 +91,14 @@ select
     distance_km,
     reason_so_far,
     candidate_distance_km,
+    {% for column in baseline %}
+        first_value(block_{{ column }}) over of_block as {{ column }},
+    {% endfor %}
     candidate_litres
-    {%- for column in baseline %},
-        first_value(block_{{ column }}) over of_block as {{ column }}
-    {%- endfor %}
 from deviations
-window of_block as (
-    partition by plate, is_counted, block
-    {{ order_of_fills() }}
-)
+window
+    of_block as (
+        partition by plate, is_counted, block
+        {{ order_of_fills() }}
+    )
 order by plate, is_counted, block

@@ -51,7 +51,7 @@ changed_plates as (
 
 fills_of_vehicles as (
 
-    -- PostgreSQL takes the condition through the windows of all steps to the index (models/economy/economy.yml).
+    -- PostgreSQL takes the condition through all steps to the index: see models/economy/economy.yml.
     select
         id,
         plate,
