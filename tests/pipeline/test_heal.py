@@ -164,7 +164,7 @@ def test_of_two_builds_at_once_the_one_that_read_less_does_not_write_last(
     house.build("--indirect-selection=cautious", "--select", "+records")
     # The same project, but its build stands still between reading and writing.
     slow = Dbt(shutil.copytree(house.project, tmp_path / "slow"), database, tmp_path / "slow_target")
-    upsert = slow.project / "macros" / "materializations" / "upsert.sql"
+    upsert = slow.project / "macros" / "postgres" / "upsert.sql"
     stand_still = "{%- do run_query('select pg_advisory_xact_lock(42)') -%}\n    insert into"
     upsert.write_text(upsert.read_text().replace("insert into", stand_still))
     builds: list[subprocess.Popen[str]] = []

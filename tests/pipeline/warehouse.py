@@ -37,12 +37,10 @@ ROWS = "select to_jsonb(t) from {} as t order by to_jsonb(t)::text"
 VERSIONS = "select {key}, xmin::text, ctid::text from {table}"
 
 
-def small_project(folder: Path, settings: str, *materializations: str) -> Path:
-    """A project that has nothing of ours but the profile, the naming of schemas, and these files."""
+def small_project(folder: Path, settings: str) -> Path:
+    """A project that has nothing of ours but the profile and what is done otherwise than stock dbt does it."""
     project = folder / "project"
-    (project / "macros").mkdir(parents=True)
-    for name in ("generate_schema_name", *(f"materializations/{each}" for each in materializations)):
-        shutil.copy(ROOT / "macros" / f"{name}.sql", project / "macros")
+    shutil.copytree(ROOT / "macros" / "postgres", project / "macros", ignore=shutil.ignore_patterns("*.yml"))
     shutil.copy(ROOT / "profiles.yml", project)
     (project / "dbt_project.yml").write_text(settings)
     return project

@@ -1,56 +1,53 @@
-{#- Refuses a wrong CSV with a message for the person who edited it; nothing has been written by then. -#}
-{%- macro check_seed(csv) -%}
-    {%- do check_seed_shape(csv) -%}
-    {%- set problems = seed_cell_problems(csv) -%}
+{#- What is wrong with a CSV, in one line for the person who edited it; empty if nothing is. -#}
+{%- macro seed_refusal(csv) -%}
+    {%- set problems = seed_shape_problems(csv) -%}
+    {%- if not problems -%}
+        {%- do problems.extend(seed_cell_problems(csv)) -%}
+    {%- endif -%}
     {%- set own_check = config.meta_get('csv_checks', {}).get('problems') -%}
     {%- if own_check and not problems -%}
         {%- do problems.extend(context[own_check](csv)) -%}
     {%- endif -%}
-    {%- if not problems and config.meta_get('csv_checks', {}).get('key') -%}
+    {%- if not problems and csv.rows and config.meta_get('csv_checks', {}).get('key') -%}
         {%- do problems.extend(run_query(seed_key_problems_sql(csv)).columns[0].values()) -%}
     {%- endif -%}
     {%- if problems -%}
-        {%- do refuse_seed(problems) -%}
+        {%- set more = '; and ' ~ (problems | length - 20) ~ ' more' if problems | length > 20 -%}
+        {{ return(model.original_file_path ~ ' ' ~ problems[:20] | join('; ') ~ more) }}
     {%- endif -%}
+    {{ return('') }}
 {%- endmacro -%}
 
 
-{%- macro refuse_seed(problems) -%}
-    {%- set shown = problems[:20] -%}
-    {%- if problems | length > shown | length -%}
-        {%- set shown = shown + ['and ' ~ (problems | length - shown | length) ~ ' more'] -%}
+{%- macro seed_shape_problems(csv) -%}
+    {%- if csv is undefined -%}
+        {{ return(['line 1: the file is empty']) }}
     {%- endif -%}
-    {{ exceptions.raise_compiler_error(
-        'Please correct ' ~ model.original_file_path ~ '. Nothing was changed; the reports stay as they were.'
-        ~ '\n- ' ~ shown | join('\n- ')
-    ) }}
-{%- endmacro -%}
-
-
-{%- macro check_seed_shape(csv) -%}
+    {%- set checks = config.meta_get('csv_checks', {}) -%}
     {%- set found = csv.column_names | list -%}
-    {%- set expected = config.get('column_types', {}).keys() | list -%}
+    {%- set expected = (config.get('column_types') or {}).keys() | list -%}
+    {%- set needed = expected | reject('in', checks.get('optional', [])) | list -%}
     {%- if found | length == 1 and (';' in found[0] or '\t' in found[0]) -%}
-        {%- do refuse_seed([
+        {{ return([
             'line 1: the cells are separated by ' ~ ('semicolons' if ';' in found[0] else 'tabs')
-            ~ ', not by commas. Save it from Excel as "CSV UTF-8 (Comma delimited)".'
-        ]) -%}
-    {%- elif expected and found | sort != expected | sort -%}
-        {%- do refuse_seed([
+            ~ ', not by commas. Save it from Excel as "CSV UTF-8 (Comma delimited)"'
+        ]) }}
+    {%- elif expected and (found | reject('in', expected) | list or needed | reject('in', found) | list) -%}
+        {{ return([
             'line 1: the header must be ' ~ expected | join(',') ~ ' but is ' ~ found | join(',')
-            ~ ('. ' ~ config.meta_get('csv_checks').header_note if config.meta_get('csv_checks', {}).header_note)
-        ]) -%}
-    {%- elif not seed_lines(csv) -%}
-        {%- do refuse_seed(['the file has no line below its header']) -%}
+            ~ (', with blanks around a name' if found | map('trim') | list != found)
+            ~ ('. ' ~ checks.header_note if 'header_note' in checks)
+        ]) }}
+    {%- elif not seed_lines(csv) and not checks.get('may_be_empty') -%}
+        {{ return(['line 2: the file has no line below its header']) }}
     {%- endif -%}
     {#- A quotation mark that is never closed swallows the lines after it: the numbers of those are unknown. -#}
     {%- for line, row in seed_lines(csv) -%}
         {%- for cell in row if cell is string and '\n' in cell -%}
-            {%- do refuse_seed([
-                'line ' ~ line ~ ': a quotation mark (") is opened here and not closed on the same line'
-            ]) -%}
+            {{ return(['line ' ~ line ~ ': a quotation mark (") is opened here and not closed on the same line']) }}
         {%- endfor -%}
     {%- endfor -%}
+    {{ return([]) }}
 {%- endmacro -%}
 
 
@@ -104,6 +101,7 @@
 {%- endmacro -%}
 
 
+{#- A query for the problems between lines: contradictions, and values that are not listed. -#}
 {%- macro seed_key_problems_sql(csv) -%}
     {%- set checks = config.meta_get('csv_checks') -%}
     {%- set canonical = checks.get('canonical') -%}
@@ -112,21 +110,15 @@
     {%- for name in csv.column_names -%}
         {%- do (spelled if name in checks.key else meaning).append(adapter.quote(name)) -%}
     {%- endfor -%}
-    with lines as (
-
-        {{ seed_lines_sql(csv) }}
-
-    ),
-
-    keyed as (
+    with keyed as (
 
         select
             line,
             {{ seed_key_sql(csv) }} as key,
             concat_ws(', ', {{ spelled | join(', ') }}) as spelled,
-            concat_ws(', ', {{ meaning | join(', ') }}) as meaning,
+            concat_ws(', ', {{ meaning | join(', ') or 'null' }}) as meaning,
             {{ adapter.quote(canonical) if canonical else 'null::text' }} as canonical
-        from lines
+        from ({{ seed_lines_sql(csv) }}) as lines
 
     ),
 
@@ -152,7 +144,7 @@
             keyed.line,
             format(
                 'line %s: %s -> %s contradicts line %s: %s -> %s (case, punctuation and blanks do not count).'
-                ' Delete one of them.',
+                ' Delete one of them',
                 keyed.line, keyed.spelled, keyed.meaning, first_lines.line, first_lines.spelled, first_lines.meaning
             )
         from keyed
