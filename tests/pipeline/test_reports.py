@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -126,25 +127,19 @@ def test_monthly_economy_is_a_ratio_of_sums(built: Built) -> None:
     assert abs(weighted - expected_litres) < expected_litres / 100
 
 
-def test_typed_quality_warns_and_keeps_the_rows(built: Built) -> None:
-    """Of live fills that the last day brought, and of no others (2004 to 2006)."""
+def test_unreadable_values_warn(built: Built) -> None:
+    """The test looks at live fills that the last day brought, and at no others (2004 to 2006); the view at all live ones."""
     assert built.output.returncode == 0
-    kept = {
-        name: [row[0] for row in built.db.query(f"select id from fuel.{name} order by id")]
-        for name in (
-            "unreadable_litres",
-            "unreadable_amount",
-            "unrecognised_plate",
-            "unreadable_time",
-            "implausible_odometer",
-        )
-    }
-    assert kept["unreadable_litres"] == ["2001", "2002"]
-    assert kept["unreadable_amount"] == ["2001"]
-    assert kept["unrecognised_plate"] == ["2002"]
-    assert kept["unreadable_time"] == ["2001", "2002"]
-    assert "2002" in kept["implausible_odometer"]
-    assert built.db.query("select warned, status from fuel.builds") == [(5, "success")]
+    found = built.db.query(
+        "select id, field, typed, reason from reporting.v_unreadable_values where id > '2000' order by 1, 2"
+    )
+    assert ("2001", "amount_kes", "free", "it is no amount of money") in found
+    assert ("2002", "litres", "many", "it is no number of litres") in found
+    assert ("2002", "plate", None, "nothing was typed") in found
+    assert ("2006", "litres", "many", "it is no number of litres") in found
+    assert {row[0] for row in found} == {"2001", "2002", "2006"}
+    assert re.search(r"WARN \d+ unreadable_values", built.output.stdout)
+    assert built.db.query("select warned, status from fuel.builds") == [(1, "success")]
 
 
 def test_spellings_longer_than_an_index_holds_are_cut(built: Built) -> None:
