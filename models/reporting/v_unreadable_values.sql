@@ -21,8 +21,9 @@ with fills as (
             when odometer_km > 2000000 then 'no vehicle has driven that far'
         end as odometer_problem,
         case
-            when filled_at is null then 'it is no time'
-            when filled_at > loaded_at + interval '1 hour' then 'it is later than the load that brought it'
+            when filled_at_typed is null then 'it is no time'
+            when filled_at_typed > loaded_at + interval '1 hour' then 'it is later than the load that brought it'
+            when filled_at_source = 'reported' then 'it is far from the time of the report'
         end as time_problem
     from {{ ref('records') }}
     where deleted_at is null and absent_since is null

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -449,70 +450,52 @@ def test_inlined_where_promised(macros: psycopg.Connection[Any]) -> None:
         assert (f"fuel.{name}" not in str(plan)) == inlined
 
 
-def test_other_signatures(pg_server: servers.Postgres, tmp_path: Path) -> None:
-    """A function of an older design is replaced; with dependents it is refused, and nothing is dropped."""
+def test_what_somebody_changed_of_a_function_is_set_right(
+    pg_server: servers.Postgres, tmp_path: Path
+) -> None:
+    """And what else has its name is left alone: a function of other arguments."""
     with fresh_database(pg_server) as database:
+        build = ("build", "--select", "norm_plate", "alias_key")
+        database.query(
+            "create schema fuel; create function fuel.norm_plate(n int) returns int language sql as $$ select n $$;"
+        )
         dbt = Dbt(ROOT, database, tmp_path / "target")
-        build = ("build", "--select", "norm_plate", "parse_number", "alias_key")
-        database.query(
-            "create schema fuel;"
-            "create function fuel.norm_plate(n int) returns int language sql as $$ select n $$;"
-            "create function fuel.norm_plate(p text) returns text language sql as $$ select p $$;"
-            "create function fuel.parse_number(raw_value text) returns float8 language sql as $$ select 1.0 $$;"
-            "create function fuel.alias_key(p text) returns text language sql as $$ select 'old ' || p $$;"
-            "create view public.keys as select fuel.alias_key('a') as key;"
-        )
-        refused = dbt(*build, check=False)
-        assert refused.returncode == 1
-        assert (
-            "fuel.alias_key(p text) returns text is to become (raw_value text) returns text" in refused.stdout
-        )
-        assert "these depend on it: view keys. Nothing was changed." in refused.stdout
-        assert "alter function fuel.alias_key(text) rename to alias_key_legacy" in refused.stdout
-        assert database.query("select fuel.norm_plate('kca 542q'), fuel.parse_number('5k')") == [
-            ("KCA542Q", 5000)
-        ]
-        assert database.query("select key from public.keys") == [("old a",)]
-
-        versions = "select proname, xmin::text from pg_proc where proname in ('norm_plate', 'parse_number') order by 1"
-        before = database.query(versions)
-        database.query("alter function fuel.alias_key(text) rename to alias_key_legacy")
         dbt(*build)
-        assert database.query("select fuel.alias_key('A'), (select key from public.keys)") == [("a", "old a")]
-        assert database.query(versions) == before
-
-        # The code alone is not all there is to a function.
-        [(definition,)] = database.query("select pg_get_functiondef('fuel.parse_number(text)'::regprocedure)")
         database.query(
-            "alter function fuel.norm_plate(text) parallel unsafe; alter function fuel.alias_key(text) volatile;"
-            "drop function fuel.parse_number(text);"
-            + definition.replace("RETURNS numeric", "RETURNS double precision")
+            "alter function fuel.norm_plate(text) security definer parallel unsafe;"
+            "alter function fuel.alias_key(text) strict volatile set jit = off;"
         )
         dbt(*build)
         assert database.query(
-            "select proname, prorettype::regtype::text, provolatile, proparallel from pg_proc "
-            "where pronamespace = 'fuel'::regnamespace order by 1, 2"
+            "select proname, prorettype::regtype::text, provolatile, proparallel,"
+            " prosecdef or proisstrict or proconfig is not null"
+            " from pg_proc where pronamespace = 'fuel'::regnamespace order by 1, 2"
         ) == [
-            ("alias_key", "text", "i", "s"),
-            ("alias_key_legacy", "text", "v", "u"),
-            ("norm_plate", "integer", "v", "u"),  # somebody else's
-            ("norm_plate", "text", "i", "s"),
-            ("parse_number", "numeric", "i", "s"),
+            ("alias_key", "text", "i", "s", False),
+            ("norm_plate", "integer", "v", "u", False),
+            ("norm_plate", "text", "i", "s", False),
         ]
 
-        # Nor are its definition and its signature.
-        database.query(
-            "alter function fuel.norm_plate(text) security definer;"
-            "alter function fuel.parse_number(text) strict; alter function fuel.alias_key(text) set jit = off;"
-        )
-        dbt(*build)
-        assert (
-            database.query(
-                "select proname from pg_proc where pronamespace = 'fuel'::regnamespace "
-                "and (prosecdef or proisstrict or proconfig is not null)"
+
+def test_two_builds_of_a_function_at_once(pg_server: servers.Postgres, tmp_path: Path) -> None:
+    """The second waits until the first is through with it."""
+    with fresh_database(pg_server) as database:
+        dbt = Dbt(ROOT, database, tmp_path / "target")
+        dbt("build", "--select", "norm_plate")
+        with database.connect() as other:
+            [(definition,)] = database.query(
+                "select pg_get_functiondef('fuel.norm_plate(text)'::regprocedure)"
             )
-            == []
-        )
+            key = f'"{database.name}"."fuel"."norm_plate"'
+            other.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+            other.execute(definition)
+            build = dbt.start("build", "--select", "norm_plate")
+            while not database.query("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+                assert build.poll() is None
+                time.sleep(0.02)
+            other.commit()
+        said, _ = build.communicate()
+        assert build.returncode == 0, said
 
 
 @pytest.mark.parametrize("name", ["", "fuel"])

@@ -128,7 +128,7 @@ def test_monthly_economy_is_a_ratio_of_sums(built: Built) -> None:
 
 
 def test_unreadable_values_warn(built: Built) -> None:
-    """The test looks at live fills that the last day brought, and at no others (2004 to 2006); the view at all live ones."""
+    """The test looks at live fills that the last day brought, not at 2006; the view at all live ones."""
     assert built.output.returncode == 0
     found = built.db.query(
         "select id, field, typed, reason from reporting.v_unreadable_values where id > '2000' order by 1, 2"

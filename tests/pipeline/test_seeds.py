@@ -312,7 +312,8 @@ def test_a_column_may_be_left_out(seeds: SeedProject) -> None:
         "column_types": {"rule": "text", "town": "text", "days": "integer"},
         "meta": {
             "csv_checks": {
-                "required": ["rule"], "optional": ["town", "days"], "key": ["rule", "town"], "may_be_empty": True,
+                "required": ["rule"], "optional": ["town", "days"], "key": ["rule", "town"],
+                "may_be_empty": True,
             }
         },
     }  # fmt: skip
@@ -331,12 +332,12 @@ def test_a_wrong_line_changes_nothing_and_holds_nothing_up(database: Database, t
     seeds = SeedProject(tmp_path, database)
     config = seed_config("department_aliases")
     (seeds.project / "models" / "reader.sql").write_text(
-        "{{ config(schema='fuel', materialized='table') }} select *, now() as built_at from {{ ref('demo_seed') }}"
+        "{{ config(schema='fuel', materialized='table') }} select * from {{ ref('demo_seed') }}"
     )
     select = ("--select", "demo_seed+")
     seeds.load("alias,department\nsales,Sales\n", **config)
     before = seeds.versions()
-    seeds.load("alias,department\nsales,Sales\nyard\'s,$$Yards\n", check=False, **config)
+    seeds.load("alias,department\nsales,Sales\nyard's,$$Yards\n", check=False, **config)
     done = seeds.dbt("build", *select, check=False)
     refusal = "not loaded, so the list stays as it last was: seeds/demo_seed.csv line 3: '$$Yards' is not"
     assert done.returncode == 1
@@ -381,8 +382,8 @@ def test_a_view_in_the_way_is_left_alone(seeds: SeedProject) -> None:
 def test_two_builds_at_once_load_a_change_once(seeds: SeedProject) -> None:
     config = seed_config("department_aliases")
     seeds.load("alias,department\nsales,Sales\n", **config)
-    # Another build has added a line and not committed yet: this one waits for it, then finds it there. The other
-    # holds no lock but that of its insert, so it is this one's own that makes it wait.
+    # Another build has added a line and not committed yet: this one waits for it, then finds it there.
+    # The other holds no lock but that of its insert, so it is this one's own that makes it wait.
     done: list[str] = []
     with seeds.database.connect() as other:
         other.execute("insert into fuel.demo_seed values ('yard', 'Sales')")

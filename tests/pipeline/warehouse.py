@@ -38,9 +38,10 @@ VERSIONS = "select {key}, xmin::text, ctid::text from {table}"
 
 
 def small_project(folder: Path, settings: str) -> Path:
-    """A project that has nothing of ours but the profile and what is done otherwise than stock dbt does it."""
+    """A project that has nothing of ours but the profile and the overrides of dbt."""
     project = folder / "project"
-    shutil.copytree(ROOT / "macros" / "postgres", project / "macros", ignore=shutil.ignore_patterns("*.yml"))
+    no_yml = shutil.ignore_patterns("*.yml")
+    shutil.copytree(ROOT / "macros" / "postgres", project / "macros", ignore=no_yml)
     shutil.copy(ROOT / "profiles.yml", project)
     (project / "dbt_project.yml").write_text(settings)
     return project
