@@ -13,7 +13,7 @@ from dbt_common.exceptions import DbtDatabaseError
 from psycopg import sql
 
 from deploy.outcome import Outcome, one_line
-from deploy.seeds import unreadable, unreadable_seeds
+from deploy.seeds import unreadable_seeds
 from deploy.settings import ROOT, UNREACHABLE, Unusable
 from loader.connection import scalar
 
@@ -47,31 +47,37 @@ class DbtStopped(Unusable):
     """dbt gave up before it ran its nodes: the project, the connection, or dbt itself."""
 
     def __init__(self, cause: BaseException) -> None:
-        # A file that is not UTF-8 stops dbt before it could say which one.
-        found = unreadable_seeds() if isinstance(cause, UnicodeDecodeError) else []
-        super().__init__(f"dbt stopped: {'; '.join(found) or one_line(cause)}")
+        super().__init__(f"dbt stopped: {one_line(cause)}")
         if isinstance(cause, DbtDatabaseError):
             self.exit_code = UNREACHABLE
 
 
 def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> None:
-    """Run `dbt build` without the unit tests."""
+    """Run `dbt build` without the unit tests, and without the seeds that dbt could not even read."""
     outcome.build = "stopped"  # unless dbt comes back
-    code, results = dbt("build", "--exclude-resource-type", "unit_test")
-    outcome.build = "failed" if code else "done"
+    unreadable = unreadable_seeds()
+    code, results = dbt(
+        "build", "--exclude-resource-type", "unit_test", *(["--exclude", *unreadable] if unreadable else [])
+    )
     outcome.tests = {"passed": 0, "warned": 0, "failed": 0}
+    # These lists stay as they last were, and all else is built; at its end dbt fails for those it refused.
+    refused, failed = list(unreadable.values()), 0
     for result in results:
         kind, status = str(result.node.resource_type), str(result.status)
         if kind == "test":
             outcome.tests[{"pass": "passed", "warn": "warned"}.get(status, "failed")] += status != "skipped"
         elif kind == "model" and result.node.config.materialized == "incremental":
             outcome.rederived[result.node.name] = rows_written(result, conn)
+        elif kind == "seed" and result.adapter_response.get("code") == "REFUSED":
+            refused.append(result.message.removeprefix("REFUSED "))
+        if kind == "operation" and refused:
+            continue
+        failed += status in ("error", "fail")
         if status in ("error", "fail", "warn"):
-            # What keeps dbt from reading a seed it tells without the line, or with another.
-            file = unreadable(ROOT / result.node.original_file_path) if kind == "seed" else None
-            outcome.problems.append(
-                f"{kind} {result.node.name}: {status}: {file or one_line(result.message or '')}"
-            )
+            outcome.problems.append(f"{kind} {result.node.name}: {status}: {one_line(result.message or '')}")
+    outcome.build = "failed" if code and (failed or not refused) else "done"
+    for problem in refused:
+        outcome.fail(1, problem)
     if code:
         outcome.fail(code)
 

@@ -1,4 +1,4 @@
-"""What dbt cannot say of a wrong seed file, because it cannot read it at all: which file and which line."""
+"""Faults of a CSV that dbt cannot load past, nor tell by file and line: the job leaves such a seed out."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def unreadable(file: Path) -> str | None:
     return None
 
 
-def unreadable_seeds() -> list[str]:
-    """The same for every seed of the project, those that can be read left out."""
-    return [problem for file in sorted((ROOT / "seeds").glob("*.csv")) if (problem := unreadable(file))]
+def unreadable_seeds() -> dict[str, str]:
+    """By name, the seeds of the project that dbt cannot read, and why."""
+    files = sorted((ROOT / "seeds").glob("*.csv"))
+    return {file.stem: problem for file in files if (problem := unreadable(file))}
