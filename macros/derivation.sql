@@ -5,15 +5,10 @@
 -#}
 {% macro records_fingerprint() -%}
     {%- set parts = [
-        norm_plate('raw_value'), parse_number('raw_value'), parse_timestamp('raw_value'),
-        without_phone_numbers('raw_value'), number_or_null('raw_value', 14, 2),
-        is_far_from_report('typed', 'reported'),
+        read_records('raw_records'), feed_text('car'), norm_plate('raw_value'), without_phone_numbers('raw_value'),
     ] -%}
     {%- for field in var('aliases') -%}
         {%- do parts.append(canonical_values(field, 'spellings', alias_list(field))) -%}
-    {%- endfor -%}
-    {%- for column in var('feed_fields') -%}
-        {%- do parts.append(column ~ feed_text(column)) -%}
     {%- endfor -%}
     {%- if execute -%}
         {%- do parts.append(graph.nodes['model.' ~ project_name ~ '.records'].raw_code) -%}

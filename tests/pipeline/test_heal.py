@@ -106,7 +106,9 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     house.edit("dbt_project.yml", "litres: [litres, liters, quantity]", "litres: [quantity, litres, liters]")
     assert changed() == everything
     assert column("litres", "5") == 7
-    house.edit("models/fuel/records.sql", "'odometer_number', 8, 1", "'(odometer_number + 0.5)', 8, 1")
+    house.edit(
+        "macros/normalisers/read_records.sql", "'odometer_number', 8, 1", "'(odometer_number + 0.5)', 8, 1"
+    )
     house.edit(
         "models/fuel/records.sql",
         "    '{{ fingerprint }}'::text",

@@ -100,7 +100,7 @@ def test_any_sequence_of_loads_and_edits_heals(database: Database, tmp_path: Pat
     codes[0].parse()
     assert codes[0]("build", "--indirect-selection=cautious", "--select", "+records")[0]
     house.edit("dbt_project.yml", "department: [department, dept]", "department: [dept, department]")
-    house.edit("models/fuel/records.sql", "'odometer_number'", "'odometer_number + 1'")
+    house.edit("macros/normalisers/read_records.sql", "'odometer_number'", "'odometer_number + 1'")
     codes.append(InProcess(house.project, database, tmp_path / "edited"))
     codes[1].parse()
     full_sql: dict[int, str] = {}

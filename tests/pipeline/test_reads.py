@@ -144,7 +144,9 @@ def test_readers_notice_nothing_of_ten_builds(database: Database, tmp_path: Path
         house.edit("seeds/department_aliases.csv", "acounts,Accounts", "acounts,Sales")
 
     def normaliser_edit_and_new_column() -> None:
-        house.edit("models/fuel/records.sql", "'odometer_number', 8, 1", "'(odometer_number + 1)', 8, 1")
+        house.edit(
+            "macros/normalisers/read_records.sql", "'odometer_number', 8, 1", "'(odometer_number + 1)', 8, 1"
+        )
         house.edit(
             "models/fuel/records.sql",
             "    '{{ fingerprint }}'::text",
@@ -156,7 +158,7 @@ def test_readers_notice_nothing_of_ten_builds(database: Database, tmp_path: Path
 
     def normaliser_edit() -> None:
         house.edit("macros/normalisers/parse_number.sql", "999999999.5", "899999999.5")
-        house.edit("models/fuel/records.sql", "(odometer_number + 1)", "(odometer_number + 2)")
+        house.edit("macros/normalisers/read_records.sql", "(odometer_number + 1)", "(odometer_number + 2)")
 
     def view_edit() -> None:
         house.edit(

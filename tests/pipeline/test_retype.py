@@ -57,7 +57,9 @@ def test_the_page_gives_a_column_its_new_type(database: Database, tmp_path: Path
 
     # Step 1.
     house.edit(
-        "models/fuel/records.sql", "}}::numeric(12, 1) as odometer_km", "}}::numeric(14, 1) as odometer_km"
+        "macros/normalisers/read_records.sql",
+        "}}::numeric(12, 1) as odometer_km",
+        "}}::numeric(14, 1) as odometer_km",
     )
     for yml in (
         "fuel/records",
