@@ -5,7 +5,8 @@
 -#}
 {% macro records_fingerprint() -%}
     {%- set parts = [
-        read_records('raw_records'), feed_text('car'), norm_plate('raw_value'), without_phone_numbers('raw_value'),
+        read_records('raw_records'), feed_text('car'), norm_plate('raw_value'), visible_text('raw_value'),
+        without_phone_numbers('raw_value'),
     ] -%}
     {%- for field in var('aliases') -%}
         {%- do parts.append(canonical_values(field, 'spellings', alias_list(field))) -%}
@@ -158,22 +159,6 @@
         {%- do conditions.append(raw_column ~ ' in (' ~ literals | join(', ') ~ ')') -%}
     {%- endfor -%}
     {{- conditions | join(' or ') -}}
-{%- endmacro %}
-
-
-{#- A text without its phone numbers: runs of seven digits or more, however they are spaced, that hold no letter.
-    Digits in bold or in circles are digits all the same. -#}
-{% macro without_phone_numbers(value) -%}
-{%- set digit = '0-9٠-٩۰-۹०-९૦-૯０-９' -%}
-{%- set phone_number = "'[+(]*[" ~ digit ~ "]([^[:alpha:]]*[" ~ digit ~ "]){6,}'" -%}
-{%- set plain = 'normalize(' ~ value ~ ', nfkc)' -%}
-case
-    {%- for text, condition in [(value, ''), (plain, 'octet_length(' ~ value ~ ') <> length(' ~ value ~ ') and ')] %}
-    when {{ condition }}{{ text }} ~ {{ phone_number }}
-        then nullif(btrim(regexp_replace({{ text }}, {{ phone_number }}, '', 'g'), ' ,;:/()-'), '')
-    {%- endfor %}
-    else {{ value }}
-end
 {%- endmacro %}
 
 

@@ -1,6 +1,8 @@
-{#- Objects and arrays are no text. What is longer than 500 characters was not typed into a form field: cut, a
-    value always fits an index entry. Nearly every value begins with a letter, a digit or a sign, as all numbers and
-    booleans do, and no object or array: nothing else is asked of it. -#}
+{#-
+    Objects and arrays are no text, and an exporter's words for nothing are none. What is longer than 500 characters was not
+    typed into a form field: cut, a value always fits an index entry. Most values begin with a digit, as no such word does,
+    nor an object or array: nothing else is asked of them, and little of those that begin with a letter.
+-#}
 {% macro feed_text(column) -%}
     {%- set keys = var('feed_fields').get(column) -%}
     {%- if not keys -%}
@@ -8,19 +10,40 @@
     {%- endif -%}
     coalesce(
         {%- for key in ([keys] if keys is string else keys) %}
-        {%- set literal = "'" ~ key | replace("'", "''") ~ "'" %}
+        {%- set literal = sql_literal(key) | trim %}
+        {%- set trimmed = 'btrim(left(raw ->> ' ~ literal ~ ", 500), e' \\t\\n\\r\\f\\x0B')" %}
         case
+            when (raw ->> {{ literal }}) collate "C" between '0' and ':'
+                then {{ trimmed }}
             when
                 (raw ->> {{ literal }}) collate "C" between '!' and 'Z~'
                 or (raw ->> {{ literal }}) collate "C" between 'a' and 'z~'
-                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\x0B')
+                then case when {{ trimmed }} collate "C" not in ({{ words_for_nothing() }}) then {{ trimmed }} end
             when
                 jsonb_typeof(raw -> {{ literal }}) = 'string'
                 and left(raw ->> {{ literal }}, 500) collate "C" ~ e'{{ visible_character() }}'
-                then btrim(left(raw ->> {{ literal }}, 500), e' \t\n\r\f\x0B')
+                and {{ trimmed }} collate "C" !~ e'^(?:\\[object [A-Za-z]+\\]|\\\\N|\\[(?:null|undefined)?\\]|\\{\\})$'
+                and {{ trimmed }} collate "C" not in ({{ words_for_nothing() }})
+                then {{ trimmed }}
         end{{ ',' if not loop.last }}
         {%- endfor %}
     )
+{%- endmacro %}
+
+
+{#- SQL literals of the words that JavaScript, Python, SQL and spreadsheets write where there is no value. `Nan` is a name. -#}
+{% macro words_for_nothing() -%}
+    {%- set words = [
+        'NaN', 'nan', '(null)', '<null>', '(undefined)', '<undefined>',
+        '#N/A', '#REF!', '#VALUE!', '#NAME?', '#NULL!', '#NUM!', '#DIV/0!', '#ERROR!',
+        'Invalid Date', 'Invalid date', 'Invalid DateTime', '""', "''", '[]', '{}',
+    ] -%}
+    {%- for word in ['null', 'undefined', 'none', 'nil', 'null null', 'undefined undefined'] -%}
+        {%- do words.extend([word, word.upper(), word.title()]) -%}
+    {%- endfor -%}
+    {%- for word in words -%}
+        {{ sql_literal(word) | trim }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
 

@@ -1,16 +1,26 @@
-{#- Plain digits first, then the usual ways of writing (45.5L, KES 8,190, 182,440 km): small regular expressions without
-    captures, which decide nothing that the general way would decide otherwise. It tries one shape after another, each
-    between the same currency words and units. No sub-select, so that fuel.parse_number inlines.
-    From a billion on nothing is a reading: null, so that no cast to a column's precision overflows. -#}
-{% macro parse_number(value) -%}
+{#-
+    The number in a text of one unit. Plain digits first, then the usual ways of writing (45.5L, KES 8,190, 182,440 km): small
+    regular expressions without captures, which decide nothing that the general way would decide otherwise. It tries one
+    shape after another, each between the same words. No sub-select, so that fuel.parse_number inlines. From a billion on
+    nothing is a reading: null, so that no cast to a column's precision overflows.
+
+    Litres have thousandths and no fill has 45,500 of them: a comma or dot before three digits is a decimal sign. Neither
+    shillings nor kilometres have thousandths: there it parts the thousands.
+-#}
+{% macro parse_number(value, unit) -%}
+    {%- set is_litres = unit == 'litres' -%}
+    {%- set usual = {
+        'litres': '[0-9]{1,6}(?:[.][0-9]{1,3})? ?[Ll]',
+        'kes': '(?:K(?:ES|SH|sh) ?)?(?:[0-9]{1,6}|[1-9][0-9]{0,2},[0-9]{3})(?:[.][0-9]{1,2})?',
+        'km': '(?:[0-9]{1,6}|[1-9][0-9]{0,2},[0-9]{3})(?:[.][0-9]{1,2})?(?: ?km)?',
+    }[unit] -%}
+    {%- set blanks_or_quotes = "(?: [0-9]{3})+|(?:''[0-9]{3})+" -%}
+    {%- set commas = '(?:,[0-9]{3})+(?=[.])|(?:,[0-9]{3}){2,}' if is_litres else '(?: ?, ?[0-9]{3})+' -%}
     case
         when
-            length({{ value }}) <= 9 and {{ value }} collate "C" ~ '^[0-9]+[.]?[0-9]*$'
+            length({{ value }}) <= 9 and {{ value }} collate "C" ~ '^[0-9]+(?:[.][0-9]{{ '*' if is_litres else '{0,2}' }})?$'
             then cast({{ value }} as numeric)
-        when
-            length({{ value }}) <= 20
-            and {{ value }} collate "C"
-            ~ '^(?:K(?:ES|SH|sh) ?)?(?:[0-9]{1,6}|[1-9][0-9]{0,2},[0-9]{3})(?:[.][0-9]{1,2})?(?: ?(?:[Ll]|km))?$'
+        when length({{ value }}) <= 20 and {{ value }} collate "C" ~ '^{{ usual }}$'
             then cast(translate({{ value }}, ', KESHshLlkm', '') as numeric)
         when length({{ value }}) <= 100
             then
@@ -18,21 +28,20 @@
                     greatest(
                         least(
                             coalesce(
-                                {#- KES 8.190  182.440 km: neither shillings nor kilometres have thousandths -#}
-                                case
-                                    when
-                                        {{ value }} collate "C" ~ '[.][0-9]{3}(?![0-9])'
-                                        and {{ number_text(value) }} ~ 'k(?:es|m|ilomet)|sh|bob|od[o0]|mileage|[0-9]\s*/[=-]'
-                                        then {{ number_shaped(value, "[1-9][0-9]{0,2}[.][0-9]{3}", ".", "") }}
-                                end,
+                                {%- if not is_litres %}
+                                {#- 8.190  182.440  1.234,50 -#}
+                                {{ number_shaped(value, unit, "[1-9][0-9]{0,2}(?:[.][0-9]{3})+", ".", "") }},
+                                {%- endif %}
                                 {#- 8190  45.5  .5  1,234.50  12 345  12'345  1.5e3 -#}
-                                {{ number_shaped(value, "[.][0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+|(?:''[0-9]{3})+))(?:[.][0-9]*)?(?:e[-+]?[0-9]{1,2})?", ", ''", "") }},
+                                {{ number_shaped(value, unit, "[.][0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:" ~ commas ~ "|" ~ blanks_or_quotes ~ "))(?:[.][0-9]*)?(?:e[-+]?[0-9]{1,2})?", ", ''", "") }},
                                 {#- 5k  5.5K  5,5k -#}
-                                {{ number_shaped(value, "[0-9]+(?:[.][0-9]*|,[0-9]{1,2})? ?k(?![a-z])", ", ", ".") }},
+                                {{ number_shaped(value, unit, "[0-9]+(?:[.][0-9]*|,[0-9]{1,2})? ?k(?![a-z])", ", ", ".") }},
                                 {#- 45,5  0,500  1.234,50  1 234,50 -#}
-                                {{ number_shaped(value, "0,[0-9]+|(?:[0-9]+|[1-9][0-9]{0,2}(?:(?:[.][0-9]{3})+|(?: [0-9]{3})+)),[0-9]{1,2}", ",. ", ".") }},
+                                {{ number_shaped(value, unit, "0,[0-9]+|[0-9]+,[0-9]{1," ~ (3 if is_litres else 2) ~ "}|[1-9][0-9]{0,2}(?:(?:[.][0-9]{3})+|(?: [0-9]{3})+),[0-9]{1,2}", ",. ", ".") }}
+                                {%- if is_litres %},
                                 {#- 1.234.567 -#}
-                                {{ number_shaped(value, "[1-9][0-9]{0,2}(?:[.][0-9]{3}){2,}", ".", "") }}
+                                {{ number_shaped(value, unit, "[1-9][0-9]{0,2}(?:[.][0-9]{3}){2,}", ".", "") }}
+                                {%- endif %}
                             ),
                             999999999.5
                         ),
@@ -44,33 +53,45 @@
 {%- endmacro %}
 
 
-{#- The number of one shape, with what people put around it; `drop` holds the separators that go (its first
-    character becomes `keep`). A dash that touches the label before it, or stands between blanks, is no sign: after
-    a label it stands for a colon, after a currency it may be either. -#}
-{% macro number_shaped(value, shape, drop, keep) -%}
-    {%- set litres_words = 'l(?:t?r?s?|it(?:t?er|re|r|a)?s?)' -%}
-    {%- set currencies = 'k[.]?shs?|kes|shs?|bob' -%}
-    {%- set labels = 'od[o0](?:meter)?|mileage|' ~ litres_words ~ '|amount|total|cost|kms?' -%}
+{#-
+    The number of one shape, with the words that people put around a number of this unit, and no others: `KES 3600` is no
+    number of litres. `drop` holds the separators that go (its first character becomes `keep`). A dash that touches the
+    label before it, or stands between blanks, is no sign: after a label it stands for a colon, after a currency it may be
+    either. A comment in brackets may say anything but a figure or another unit.
+-#}
+{% macro number_shaped(value, unit, shape, drop, keep) -%}
+    {%- set litres = 'l(?:t?r?s?|it(?:t?er|re|r|a)?s?)' -%}
+    {%- set km = 'kms?|kilomet(?:re|er)s?' -%}
+    {%- set kes = 'k[.]?shs?|kes|shs?|bob' -%}
+    {%- set other_money = 'usd|us[$]|[$€£]|eur|gbp|ugx|ush|tzs|tsh' -%}
+    {%- set labels = {
+        'litres': litres ~ '|quantity|qty|amount|total|fuel|diesel|petrol|super',
+        'kes': 'amount|amt|total|cost|paid|cash|m-?pesa',
+        'km': 'od[o0](?:meter)?(?: reading)?|mileage|reading|' ~ km,
+    }[unit] -%}
+    {%- set units = {'litres': litres ~ '|kw(?:[ ./-]?h(?:rs?)?s?)?', 'kes': kes ~ '|shillings?', 'km': km}[unit] -%}
+    {%- set other_units = {
+        'litres': [kes, km, 'shillings?', other_money, 'gal(?:lon)?s?', 'miles?'],
+        'kes': [litres, km, other_money, 'gal(?:lon)?s?', 'miles?', 'kwh'],
+        'km': [litres, kes, 'shillings?', other_money, 'gal(?:lon)?s?', 'miles?', 'mi', 'kwh'],
+    }[unit] | join('|') -%}
+    {%- set about = '(?:(?:[~≈]|(?:approx(?:imately)?|about|abt|around|circa)[.]?\\\\s)\\\\s*)?' -%}
+    {%- set comment = '[(\\\\[](?![^])]*(?:\\\\m(?:' ~ other_units ~ ')\\\\M|/=))[^][()0-9]*[])]' -%}
+    {%- set full_tank = 'full(?:[ -]*tank)?|tank[ -]*full|fill(?:ed)?[ -]*up|top(?:ped)?[ -]*up' -%}
     cast(replace(translate(
         substring(
             {{ number_text(value) }} from
-            e'^\\s*(?:(?:{{ labels }})(?:[.:=]*-|[.:=\\s]*-\\s)?[.:=\\s]*)?(?:(?:{{ currencies }})[.:=\\s]*)?((?:(?<![a-z.:=-])[-+])?(?:{{ shape }}))\\s*(?:(?:{{ litres_words }}|kms?|kilomet(?:re|er)s?|{{ currencies }}|shillings?))?\\s*(?:/[=-]?|=)?(?:\\s*only)?[.\\s]*$'
+            e'^[\\s"'']*{{ about }}(?:(?:{{ full_tank }}|{{ comment }})[\\s:,-]*)?
+            {#- -#}
+            (?:(?:{{ labels }})(?:[.:=]*-|[.:=\\s]*-\\s)?[.:=\\s]*)?{{ about }}
+            {%- if unit == 'kes' -%}
+            (?:(?:{{ kes }})[.:=\\s]*)?{{ about }}
+            {%- endif -%}
+            ((?:(?<![a-z.:=-])[-+])?(?:{{ shape }}))\\s*(?:{{ units }})?
+            {%- if unit == 'kes' -%}
+            \\s*(?:/[=-]?|=)?
+            {%- endif -%}
+            (?:[\\s,;-]*(?:only|{{ full_tank }}|{{ comment }}))*[.,\\s"'']*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
-{%- endmacro %}
-
-
-{#- Lower case, digits of other scripts and typographic signs as ASCII; what the loader puts in place of a NUL or half a
-    character is a blank. Superscripts, circled digits and fractions would join the digits beside them: they spoil the
-    number instead. -#}
-{% macro number_text(value) -%}
-    case
-        when octet_length({{ value }}) = length({{ value }}) then lower({{ value }} collate "C")
-        else
-            translate(
-                lower({{ clean_text("regexp_replace(" ~ value ~ " collate \"C\", e'[\\\\u00B2\\\\u00B3\\\\u00B9\\\\u00BC-\\\\u00BE\\\\u2070-\\\\u209F\\\\u2150-\\\\u218F\\\\u2460-\\\\u24FF\\\\u2776-\\\\u2793\\\\u3220-\\\\u325F\\\\u3280-\\\\u32BF\\\\u3358-\\\\u3370\\\\u33E0-\\\\u33FE\\\\U0001F100-\\\\U0001F1FF]', '?', 'g')") }}),
-                '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬−–’�',
-                '01234567890123456789.,--'' '
-            )
-    end
 {%- endmacro %}

@@ -33,9 +33,9 @@ parsed as (
 
     select
         *,
-        {{ parse_number('litres_text') }} as litres_number,
-        {{ parse_number('amount_text') }} as amount_number,
-        {{ parse_number('odometer_text') }} as odometer_number,
+        {{ parse_number('litres_text', 'litres') }} as litres_number,
+        {{ parse_number('amount_text', 'kes') }} as amount_number,
+        {{ parse_number('odometer_text', 'km') }} as odometer_number,
         {{ parse_timestamp('filled_at_text', timestamp_parser ~ '(filled_at_text)' if timestamp_parser) }} as filled_at_typed,
         {{ parse_timestamp('created_at_text', timestamp_parser ~ '(created_at_text)' if timestamp_parser) }} as created_at,
         {{ parse_timestamp('deleted_at_text', timestamp_parser ~ '(deleted_at_text)' if timestamp_parser) }} as stated_deleted_at

@@ -70,9 +70,15 @@ plates as materialized (
 
     select
         typed,
-        {{ without_phone_numbers('typed') }} as car,
+        {{ without_phone_numbers('visible') }} as car,
         {{ function('norm_plate') }}(typed) collate "C" as plate
-    from (select distinct typed from car_texts) as spellings
+    from (
+        select
+            typed,
+            {{ visible_text('typed') }} as visible
+        from (select distinct typed from car_texts) as spellings
+        limit all
+    ) as texts
 
 ),
 
@@ -81,8 +87,14 @@ plates as materialized (
 
     select
         typed,
-        left({{ without_phone_numbers('typed') }}, 200) as spelling
-    from (select distinct typed from {{ field }}_texts) as spellings
+        left({{ without_phone_numbers('visible') }}, 200) as spelling
+    from (
+        select
+            typed,
+            {{ visible_text('typed') }} as visible
+        from (select distinct typed from {{ field }}_texts) as spellings
+        limit all
+    ) as texts
 
 ),
 

@@ -1,0 +1,38 @@
+"""Departments, kinds of fuel and drivers, and the keys that they are matched by."""
+
+# Tables of look-alike characters, many to a line.
+# ruff: noqa: E501, RUF001
+
+from __future__ import annotations
+
+KEYS = {
+    "Field Ops": "field ops", " field-ops ": "field ops", "FIELD  OPS": "field ops", "Field.Ops!": "field ops",
+    "Field/Ops": "field ops", "Field\tOps": "field ops", "Ｆｉｅｌｄ Ops": "field ops", "Fi\u200beld Ops": "field ops",
+    "“Field” Ops": "field ops", "🚗 Field Ops": "field ops", "H.R.": "h r", "ıct": "ict", "日本": "日本", "Dept 2": "dept 2",
+    **dict.fromkeys(["", " ", "-", "...", "\u200b", "\u00a0", "“”", "🚗", "—"]),
+}  # fmt: skip
+
+FUELS = {
+    **dict.fromkeys(["Diesel", "DISIEL", "diesel.", "AGO", "ago", "dizeli", "Gas-oil", "GASOIL", "deisel", "dieesl", "diesle",
+                     "disel", "diezel", "dieselx", "iesel", "V-Power Diesel"], "diesel"),
+    **dict.fromkeys(["Petrol", "PETROLI", "super", "Supper", "PMS", "unleaded", "unleded", "V-Power", "petro", "pertol",
+                     "gasoline", "gasolin"], "petrol"),
+    **dict.fromkeys(["kerosene", "kerosine", "paraffin", "parrafin", "mafuta taa", "Mafuta-Taa", "IK", "kerosen"], "kerosene"),
+    **dict.fromkeys(["LPG", "L.P.G.", "autogas"], "lpg"),
+    **dict.fromkeys(["electric", "EV", "umeme", "electrik"], "electric"),
+    **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "petroleum", "gas", "solar", "engine oil", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
+}  # fmt: skip
+
+DEPARTMENTS = {
+    **dict.fromkeys(["Logistcs", "logistics", "LOGISTICS ", "Logistics.", "lojistiki"], "Logistics"),
+    **dict.fromkeys(["ICT", "ict", "Ict", "I.C.T.", "it", "ıct"], "ICT"),
+    **dict.fromkeys(["field-ops", "Field  Ops", "FIELD OPERATIONS"], "Field Operations"),
+    "HR": "Human Resources", "human resources": "Human Resources",
+    "new  branch": "New Branch", " NEW-BRANCH (kisumu) ": "New-Branch (Kisumu)", "branch\u200b 7": "Branch 7", "日本": "日本",
+    **dict.fromkeys(["", " ", "-", "...", "\u200b", "\u00a0"]),
+}  # fmt: skip
+
+DRIVERS = {
+    **dict.fromkeys(["J. Mwangi", "j mwangi", "MWANGI, J.", "J.MWANGI"], "J. Mwangi"),
+    "otieno  james": "Otieno James", "O'BRIEN": "O'Brien", "\\": None, "?": None, "日本": "日本",
+}  # fmt: skip
