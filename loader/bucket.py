@@ -23,18 +23,20 @@ from loader.settings import Settings
 T = TypeVar("T")
 CHUNK = 1 << 20
 READ_TIMEOUT_SECONDS = 60.0
+IN_VAIN = 100  # pages without a key, one after the other
 FORBIDDEN = (401, 403)
+WRONG_CLOCK = ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture")
 # The last one: a TLS connection that breaks while a body is read is not put into botocore's own words.
 BROKEN = (BotoCoreError, OSError, HTTPError)
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object as listed: `etag` without quotes, `modified_at` with its zone."""
+    """One object as listed: `etag` without quotes, `modified_at` with its zone if the server says it."""
 
     key: str
     etag: str
-    modified_at: datetime
+    modified_at: datetime | None
 
 
 def _is_passing(error: BaseException) -> bool:
@@ -80,22 +82,45 @@ class Bucket:
             raise ConfigurationError(f"{names}: {first_line(error)}") from None
 
     def list(self, prefix: str) -> list[StoredObject]:
-        """All objects under `prefix`, however many."""
-        pages = self._client.get_paginator("list_objects_v2")
+        """All objects under `prefix`, however many; begun anew if it breaks off.
+
+        A listing is not believed blindly: once it ends, the bucket is asked for keys after the last one.
+        """
 
         def listing() -> list[StoredObject]:
-            found = []
-            # Begun anew at each attempt: pages that were begun go on after the last one that came.
-            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
+            found: dict[str, StoredObject] = {}
+            following: dict[str, Any] = {}
+            last, in_vain = "", 0
+            while True:
+                page = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, **following)
                 if "IsTruncated" not in page:  # say, the page of some web server
                     raise ConfigurationError(
                         f"RUSTFS_ENDPOINT: what answers at {self.endpoint} is no S3 server"
                     )
-                for item in page.get("Contents", ()):
-                    found.append(StoredObject(item["Key"], self._etag(item), item["LastModified"]))
-            return found
+                items = {item["Key"]: self._stored(item) for item in page.get("Contents", ())}
+                is_fresh = not items.keys() <= found.keys()
+                is_over = not page["IsTruncated"] and items.keys() <= {last}
+                found.update(items)
+                in_vain = 0 if is_fresh else in_vain + 1
+                last = max([last, *items], key=lambda key: key.encode(errors="surrogatepass"))
+                token = page.get("NextContinuationToken") if page["IsTruncated"] else None
+                is_new = token and token != following.get("ContinuationToken") and in_vain < IN_VAIN
+                if is_new and (is_fresh or not items):
+                    following = {"ContinuationToken": token}
+                elif last and (is_fresh or "StartAfter" not in following):
+                    following = {"StartAfter": last}
+                elif is_over:
+                    return list(found.values())
+                else:
+                    raise Unreachable(
+                        f"the bucket fails (RUSTFS_ENDPOINT {self.endpoint}): its listing of {prefix} "
+                        "repeats itself, or never ends"
+                    )
 
         return self._call(listing)
+
+    def _stored(self, item: Any) -> StoredObject:
+        return StoredObject(item["Key"], self._etag(item), item.get("LastModified"))
 
     def read(self, key: str, max_bytes: int) -> tuple[str, bytearray]:
         """Download one object: its ETag at that moment, and its bytes, decompressed.
@@ -174,12 +199,19 @@ class Bucket:
                 ) from None
             if code == "AuthorizationHeaderMalformed":
                 raise ConfigurationError(f"RUSTFS_REGION: {error}") from None
+            if code in WRONG_CLOCK:
+                raise ConfigurationError(
+                    f"the clock of this machine, or that of {self.endpoint}, is wrong ({code}): set it"
+                ) from None
             if _status(error) in FORBIDDEN:
                 names = "RUSTFS_ACCESS_KEY, RUSTFS_SECRET_KEY"
                 raise ConfigurationError(
                     f"{names}: {self.endpoint} refuses them for {self.name!r} ({code})"
                 ) from None
             raise Unreachable(f"the bucket fails (RUSTFS_ENDPOINT {self.endpoint}): {error}") from None
+        except ValueError as error:  # botocore's, of a time, say
+            answer = f"the bucket's answer cannot be read (RUSTFS_ENDPOINT {self.endpoint})"
+            raise Unreachable(f"{answer}: {first_line(error)}") from None
         except BROKEN as error:
             raise Unreachable(
                 f"the bucket cannot be reached (RUSTFS_ENDPOINT {self.endpoint}): {error}"

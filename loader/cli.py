@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import partial
 from hashlib import md5
 from importlib.metadata import version
@@ -22,8 +22,9 @@ from tqdm import tqdm
 from loader.adopt import adopt
 from loader.bucket import CHUNK, Bucket, StoredObject, unpack
 from loader.failures import ConfigurationError, Failure, Missing, RefusedObject, first_line
-from loader.feed import Source, parse
+from loader.feed import LONG_AGO, Source, parse
 from loader.landing import Landing
+from loader.memory import bounded_memory, check_fits
 from loader.settings import Settings, read_settings
 from loader.times import NAIROBI, key_time
 from loader.words import Formatter, keep_stderr
@@ -50,7 +51,8 @@ examples:
 settings, from the environment or a .env file here, or --env-file (the environment wins):
   PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE, or DATABASE_URL
   RUSTFS_ENDPOINT RUSTFS_ACCESS_KEY RUSTFS_SECRET_KEY RUSTFS_BUCKET (fuel) RUSTFS_REGION (us-east-1)
-  FUEL_MAX_OBJECT_MB (1024)              largest object, decompressed
+  FUEL_MAX_OBJECT_MB (1024)              largest object, decompressed; a load takes up to 3.5 times that
+  FUEL_KEEP_DAYS (400)                   how long replaced versions and rejects are kept
   FUEL_SCHEMA_PREFIX                     several fleets in one database: say north_ for north_fuel
 
 exit codes: 0 done; 1 some input was refused, the rest is landed; 2 usage or configuration;
@@ -70,7 +72,7 @@ def _arguments(argv: list[str] | None, env_file: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "fuel-loader", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     mode = partial(what.add_argument, dest="mode", action="store_const")
     mode("--snapshot", const="snapshot", help=f"the full snapshot, {SNAPSHOT_KEY}")
     mode("--changes", const="changes", help=f"the deltas under {CHANGES_PREFIX}")
@@ -82,13 +84,18 @@ def _arguments(argv: list[str] | None, env_file: str) -> argparse.Namespace:
     add("--since", type=_since, metavar="TIME", help=since)
     shrink = "with --snapshot: believe it though it lost over 5 %% of the rows"
     add("--accept-shrink", action="store_true", help=shrink)
+    reset = "put a watermark right that is ahead of the database's clock, alone or before a load"
+    add("--reset-watermark", action="store_true", help=reset)
+    add("--quiet", action="store_true", help="say nothing of what brought nothing new")
     add("--log-format", choices=("text", "json"), default="text", help="json: one object a line")
     add("--env-file", metavar="PATH", default=env_file, help="settings of this fleet (default .env)")
     add("--version", action="version", version=f"%(prog)s {version('fleetfuel')}")
     args = parser.parse_args(argv)
     if args.env_file != env_file and not os.path.exists(args.env_file):
         parser.error(f"--env-file: {args.env_file}: no such file")
-    args.mode = args.mode or "file"
+    args.mode = args.mode or ("file" if args.file else None)
+    if not args.mode and not args.reset_watermark:
+        parser.error("one of --snapshot --changes --file --adopt --reset-watermark is required")
     if args.since and args.mode != "changes":
         parser.error("--since goes with --changes")
     if args.accept_shrink and args.mode != "snapshot":
@@ -114,7 +121,11 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
         settings = read_settings(args.env_file)
         handler.setFormatter(Formatter(args.log_format == "json", settings.secrets()))
         with Landing(settings, writing=args.apply) as landing:
-            return adopt(landing) if args.mode == "adopt" else _load_all(landing, settings, args)
+            if args.mode == "adopt":
+                return adopt(landing)
+            if args.reset_watermark:
+                _reset_watermark(landing)
+            return _load_all(landing, settings, args) if args.mode else 0
     except Failure as error:
         log.error("%s", error)
         return error.exit_code
@@ -126,12 +137,32 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
         return 130
 
 
+def _reset_watermark(landing: Landing) -> None:
+    """Put watermarks that are ahead of the clock right, or say that this would be done."""
+    ahead = ", ".join(f"{feed} {when:%Y-%m-%d %H:%M UTC}" for feed, when in landing.watermarks_ahead())
+    if not ahead:
+        log.info("no watermark is ahead of the database's clock")
+    elif landing.writing:
+        log.info(
+            "watermark ahead of the clock put right: %s; %d rows with it", ahead, landing.reset_watermark()
+        )
+    else:
+        log.info("dry run: would put the watermark right that is ahead of the clock: %s", ahead)
+
+
 def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) -> int:
     """Land what is not yet landed, oldest first; the exit code is 1 if any object was refused."""
+    code = 0
+    for feed, when in landing.watermarks_ahead():
+        log.error(
+            "the watermark of %s, %s, is ahead of the database's clock and not believed: %s", feed, when,
+            "run once with --reset-watermark",
+        )  # fmt: skip
+        code = 1
     found, read = _find(settings, args)
 
     def exported_at(each: StoredObject) -> datetime:
-        return key_time(Path(each.key).name) or each.modified_at
+        return key_time(Path(each.key).name) or each.modified_at or LONG_AGO
 
     objects = sorted(found, key=lambda each: (exported_at(each), each.key))
     applied = landing.applied([each.key for each in objects if NUL not in each.key])
@@ -140,21 +171,24 @@ def _load_all(landing: Landing, settings: Settings, args: argparse.Namespace) ->
         for each in objects
         if applied.get(each.key) != each.etag and (not args.since or exported_at(each) >= args.since)
     ]
-    refused = 0
     collecting = gc.isenabled()
     gc.disable()  # which looks for cycles among millions of records, time and again, and finds none
     try:
         for each in tqdm(todo, unit="object", disable=not sys.stderr.isatty() or len(todo) < 2):
-            refused += not _load_one(landing, args, each, read)
+            if not _load_one(landing, args, each, read, settings.fuel_max_object_mb << 20):
+                code = 1
     finally:
         if collecting:
             gc.enable()
     if not todo:
         fields = {"mode": args.mode, "objects": len(objects)}
-        log.info("nothing new: %d objects looked at", len(objects), extra=fields)
-        if args.apply:
+        level = logging.DEBUG if args.quiet else logging.INFO
+        log.log(level, "nothing new: %d objects looked at", len(objects), extra=fields)
+    if args.apply:
+        landing.forget(settings.fuel_keep_days)
+        if not todo:
             landing.confirm(args.mode)
-    return 1 if refused else 0
+    return code
 
 
 Reader = Callable[[str], tuple[str, bytearray]]
@@ -197,29 +231,38 @@ def _read_file(path: Path, limit: int) -> tuple[str, bytearray]:
         return _stored_file(path).etag, unpack(stream, limit)
 
 
-def _load_one(landing: Landing, args: argparse.Namespace, stored: StoredObject, read: Reader) -> bool:
+def _load_one(
+    landing: Landing, args: argparse.Namespace, stored: StoredObject, read: Reader, max_bytes: int
+) -> bool:
     """Land one object, and log what became of it; false if it was refused."""
     started = time.monotonic()
     in_key = key_time(Path(stored.key).name)
     source = Source(args.mode, stored.key, stored.etag, in_key or stored.modified_at, in_key is not None)
     fields: dict[str, object] = {"mode": args.mode, "key": stored.key}
+    refusal = ""
     try:
-        if NUL in stored.key:
-            raise RefusedObject("a NUL in its key, which PostgreSQL cannot hold")
-        source.etag, body = read(stored.key)
-        feed = parse(body)
-        if feed.exported_at:
-            source.exported_at, source.stated = feed.exported_at, True
-        if source.exported_at and source.exported_at > datetime.now(timezone.utc) + timedelta(days=1):
-            log.warning("%s says it was exported at %s, which is yet to come", stored.key, source.exported_at)
-        load_id, counts = landing.load(source, feed, accept_shrink=args.accept_shrink)
+        with bounded_memory(max_bytes):
+            if NUL in stored.key:
+                raise RefusedObject("a NUL in its key, which PostgreSQL cannot hold")
+            source.etag, body = read(stored.key)
+            feed = parse(body)
+            check_fits(len(feed.raws), max_bytes)
+            if feed.exported_at:
+                source.exported_at, source.stated = feed.exported_at, True
+            load_id, counts = landing.load(source, feed, accept_shrink=args.accept_shrink)
     except RefusedObject as error:
+        refusal = str(error)
+    except MemoryError:
+        refusal = f"it does not fit into memory; FUEL_MAX_OBJECT_MB ({max_bytes >> 20}) may allow more"
+    if refusal:
         if args.apply and NUL not in stored.key:
-            landing.refuse(source, str(error))
-        log.error("refused %s: %s", stored.key, error, extra={**fields, "error": str(error)})
+            landing.refuse(source, refusal)
+        log.error("refused %s: %s", stored.key, refusal, extra={**fields, "error": refusal})
         return False
     fields |= {"load_id": load_id, "counts": vars(counts), "seconds": round(time.monotonic() - started, 3)}
     words = ", ".join(f"{count} {name}" for name, count in vars(counts).items())
     what = f"load {load_id}: landed" if load_id else "dry run: would land"
-    log.info("%s %s: %s (%.1f s)", what, stored.key, words, fields["seconds"], extra=fields)
+    is_news = counts.inserted or counts.updated or counts.absent or not args.quiet
+    level = logging.INFO if is_news else logging.DEBUG
+    log.log(level, "%s %s: %s (%.1f s)", what, stored.key, words, fields["seconds"], extra=fields)
     return True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -35,8 +38,33 @@ class LooseHead(Struct):
     updated_at: Raw | UnsetType = UNSET
     deleted_at: Raw | UnsetType = UNSET
     json: Raw | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
     records: Raw | UnsetType = UNSET
     metadata: Raw | UnsetType = UNSET
+
+
+class Buffer(Struct):
+    """Bytes as Node writes them in JSON: `{"type": "Buffer", "data": [91, 123, …]}`."""
+
+    type: Literal["Buffer"]
+    data: list[int]
+
+
+def buffered(document: bytearray | Raw) -> bytearray | None:
+    """The bytes of a Buffer of Node's that is all of a document, or all of its one item; else None."""
+    try:
+        if isinstance(document, bytearray) and document.lstrip()[:1] == b"[":
+            items = msgspec.json.decode(document, type=list[Raw])
+            return buffered(items[0]) if len(items) == 1 else None
+        head = msgspec.json.decode(document, type=LooseHead)
+        if head.id is UNSET:
+            for part in (head.json, head.data):
+                if part is not UNSET and (inner := buffered(part)) is not None:
+                    return inner
+        data = bytearray(msgspec.json.decode(document, type=Buffer).data)
+        return bytearray(gzip.decompress(data)) if data[:2] == b"\x1f\x8b" else data
+    except (msgspec.MsgspecError, RecursionError, OSError, EOFError, zlib.error, ValueError):
+        return None
 
 
 def split(body: bytearray) -> tuple[list[Raw], Metadata]:

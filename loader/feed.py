@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from loader.envelope import LooseHead, split
+from loader.envelope import LooseHead, buffered, split
 from loader.failures import RefusedObject
 from loader.repair import MAX_DEPTH, Repairs
 from loader.times import in_nairobi, read_time
@@ -20,6 +20,7 @@ from loader.times import in_nairobi, read_time
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # stands for no time at all where times are compared
 NEVER = 2100  # and years after it: an exporter's word for no time, say 9999-12-31
 MAX_ID_BYTES = 1000
+MANY_PROBLEMS = 1000
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
@@ -97,6 +98,8 @@ class Feed:
                 id, when, problem = self._read_closely(slot)
                 if problem:
                     ids[slot], self.problems[slot] = id, problem
+                    if len(self.problems) > MANY_PROBLEMS:
+                        self.check()
                     continue
             found.append(slot)
             ids[slot], times[slot] = id, when
@@ -108,6 +111,15 @@ class Feed:
             if held != slot and (times[slot] or LONG_AGO) >= (times[held] or LONG_AGO):
                 newest[ids[slot]] = slot
         return list(newest.values()), len(found) - len(newest)
+
+    def check(self) -> None:
+        """Refuse an object of which nothing is a record, or most is none: it is damaged as a whole."""
+        bad, seen = len(self.problems), len(self.raws)
+        if self.given_ids is None and bad and (bad == seen or bad > max(MANY_PROBLEMS, seen / 2)):
+            first = min(self.problems)
+            some = "nothing of it" if bad == seen else "less than half of it"
+            said = f"{some} is a record that can be landed ({seen} items;"
+            raise RefusedObject(f"{said} item {first + 1}: {self.problems[first]})")
 
     def _read_closely(self, slot: int) -> tuple[str | None, datetime | None, str | None]:
         """Id, time and what is wrong, of a record that is not as nearly all are; an item is unwrapped."""
@@ -147,6 +159,8 @@ def parse(body: bytearray) -> Feed:
         raise RefusedObject("not UTF-8 but UTF-16")
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
+    if b'"Buffer"' in body and (inner := buffered(body)) is not None:
+        return parse(inner)
     repairs = Repairs(body)
     repairs.replace_unstorable()
     try:
@@ -154,6 +168,9 @@ def parse(body: bytearray) -> Feed:
     except RecursionError:
         repairs.cut_depth()
         records, metadata = split(body)
+    # Each record has a brace: where there are fewer, it is not worth the time to look at each item.
+    if len(records) - body.count(b"{") > max(MANY_PROBLEMS, len(records) / 2):
+        raise RefusedObject(f"most of its {len(records)} items are no objects")
     feed = Feed([*records], bytes(metadata.record_count).decode(errors="replace"))
     feed.originals, feed.cut = repairs.undone(records)
     for raw in (metadata.exported_at, metadata.generated_at, metadata.timestamp):

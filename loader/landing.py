@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,9 @@ from loader.feed import Feed, Source
 from loader.sending import COLUMNS, send
 from loader.session import Connection, Session
 from loader.settings import Settings
+from loader.watermark import believed_watermark, check_clock, put_right, watermarks_ahead
+
+log = logging.getLogger("loader")
 
 MANY_ROWS = 1_000  # from here on a wrong estimate hurts
 
@@ -49,6 +53,13 @@ values (
 STAGE = f"create temporary table changed on commit drop as select {COLUMNS} from {{fuel}}.records_raw limit 0"
 COPY = f"copy {{fuel}}.records_raw ({COLUMNS}) from stdin (format binary)"
 COPY_STAGE = f"copy pg_temp.changed ({COLUMNS}) from stdin (format binary)"
+# A record that only was written otherwise, as after an adoption, has no new version.
+KEEP_VERSIONS = """
+insert into {fuel}.record_versions (id, load_id, raw, replaced_by_load_id, replaced_at)
+select stored.id, stored.load_id, stored.raw, changed.load_id, statement_timestamp()
+from pg_temp.changed as changed
+inner join {fuel}.records_raw as stored on changed.id = stored.id and changed.raw <> stored.raw
+"""
 UPSERT = f"""
 insert into {{fuel}}.records_raw as stored ({COLUMNS})
 select {COLUMNS} from pg_temp.changed
@@ -70,9 +81,24 @@ ANY_ROW = "select exists (select 1 from {fuel}.records_raw)"
 # By the statistics of earlier loads a new one has no row: dbt's queries would join its rows one by one.
 ANALYZED = "select reltuples > 0 from pg_class where oid = to_regclass(%s)"
 REJECT = """
-insert into {fuel}.load_rejects (load_id, position, id, reason, original)
-values (%(load_id)s, %(position)s, %(id)s, %(reason)s, %(original)s)
+insert into {fuel}.load_rejects as stored
+    (load_id, position, id, reason, original, object_key, last_load_id, last_met_at)
+values (
+    %(load_id)s, %(position)s, %(id)s, %(reason)s, %(original)s, %(key)s, %(load_id)s, statement_timestamp()
+)
+on conflict (object_key, sha256(original)) do update set
+    last_load_id = excluded.last_load_id,
+    last_met_at = excluded.last_met_at,
+    occurrences = stored.occurrences + excluded.occurrences
 """
+NEW_REJECTS = """
+select count(*) from {fuel}.load_rejects where load_id = %s and reason <> 'sanitised'
+"""
+# What was kept long enough.
+FORGET = (
+    "delete from {fuel}.record_versions where replaced_at < %s",
+    "delete from {fuel}.load_rejects where last_met_at < %s",
+)
 FINISH = """
 update {fuel}.loads set
     finished_at = statement_timestamp(), checked_at = statement_timestamp(),
@@ -144,11 +170,38 @@ class Landing(Session):
 
         return self.run(attempt)
 
+    def watermarks_ahead(self) -> list[tuple[str, datetime]]:
+        """The feeds whose watermark is ahead of the database's clock."""
+        return self.run(watermarks_ahead) if self.exists else []
+
+    def reset_watermark(self) -> int:
+        """Put watermarks that are ahead of the clock right, and the rows that are; the number of rows."""
+
+        def reset(conn: Connection) -> int:
+            source = Source("reset", f"{self.schema}.ingest_state", None, None, False)
+            load_id = scalar(conn, conn.sql(START), vars(source))
+            counts = Counts(updated=put_right(conn, load_id))
+            self._finish(conn, source, load_id, counts)
+            return counts.updated
+
+        return self.run(reset)
+
+    def forget(self, days: int) -> None:
+        """Let go of replaced versions and of rejects that are older than this."""
+
+        def forget(conn: Connection) -> None:
+            since = scalar(conn, "select statement_timestamp() - make_interval(days => %s)", [days])
+            for statement in FORGET:
+                conn.execute(conn.sql(statement), [since])
+
+        self.run(forget)
+
     def land(
         self, conn: Connection, source: Source, feed: Feed, accept_shrink: bool
     ) -> tuple[int | None, Counts]:
         """The same, within the transaction of a call to `run`."""
-        watermark = self._watermark(conn)
+        check_clock(conn, source)
+        watermark = believed_watermark(conn) if self.exists else None
         # The last snapshot is newer than this object: what it did not hold is absent, whatever is said here.
         outdated = bool(watermark and source.exported_at and source.exported_at < watermark)
         is_empty = not self.exists or not scalar(conn, conn.sql(ANY_ROW))
@@ -160,6 +213,7 @@ class Landing(Session):
         else:
             send(conn, feed, found.written, None, ())
             found.leave_out(feed.problems)
+        feed.check()
         counts = Counts(
             len(feed.raws), len(found.inserted), len(found.updated) + len(found.back), found.unchanged,
             len(found.stale), found.duplicate, len(feed.problems), len(found.lost),
@@ -167,10 +221,6 @@ class Landing(Session):
         if load_id is not None:
             self._finish(conn, source, load_id, counts)
         return load_id, counts
-
-    def _watermark(self, conn: Connection) -> datetime | None:
-        query = "select max(watermark) from {fuel}.ingest_state where feed = 'snapshot'"
-        return scalar(conn, conn.sql(query)) if self.exists else None
 
     def _write(
         self,
@@ -186,6 +236,7 @@ class Landing(Session):
         if found.updated:
             conn.execute(conn.sql(STAGE))
             send(conn, feed, found.written, conn.sql(COPY_STAGE), constants)
+            conn.execute(conn.sql(KEEP_VERSIONS))
             conn.execute(conn.sql(UPSERT))
         else:
             send(conn, feed, found.written, conn.sql(COPY), constants)
@@ -205,12 +256,19 @@ class Landing(Session):
         with conn.cursor() as cursor:
             rejects = [
                 {
-                    "load_id": load_id, "position": slot + 1, "id": feed.ids[slot], "reason": reason,
-                    "original": feed.original(slot),
+                    "load_id": load_id, "key": source.key, "position": slot + 1, "id": feed.ids[slot],
+                    "reason": reason, "original": feed.original(slot),
                 }
                 for slot, reason in reasons.items()
             ]  # fmt: skip
             cursor.executemany(conn.sql(REJECT), rejects)
+        if feed.problems and (new := scalar(conn, conn.sql(NEW_REJECTS), [load_id])):
+            log.warning(
+                "%s: %d records rejected that were not before: see %s.load_rejects",
+                source.key,
+                new,
+                self.schema,
+            )
 
     def _finish(self, conn: Connection, source: Source, load_id: int, counts: Counts) -> None:
         """Complete the line of the ledger, and move the watermark on."""

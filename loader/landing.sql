@@ -110,3 +110,56 @@ comment on table landing_versions is 'Versions of the landing tables that were a
 comment on column landing_versions.version is 'Version number of landing.sql';
 comment on column landing_versions.applied_at is 'When it was applied here';
 insert into landing_versions (version) values (1) on conflict do nothing;
+
+-- Version 2: versions that were replaced are kept, and each bad item stands once, however often it comes.
+create table if not exists record_versions (
+    id text not null,
+    load_id bigint not null,
+    raw jsonb not null,
+    replaced_by_load_id bigint not null,
+    replaced_at timestamptz not null,
+    primary key (id, replaced_by_load_id)
+);
+create index if not exists record_versions_replaced_at_idx on record_versions (replaced_at);
+comment on table record_versions is
+'Versions of records that a newer one replaced in records_raw, kept for FUEL_KEEP_DAYS: what a report said before can be told';
+comment on column record_versions.id is 'Primary key of the record at the source, as text';
+comment on column record_versions.load_id is 'The load that last changed the row while this version stood in records_raw';
+comment on column record_versions.raw is 'The full source record of that version';
+comment on column record_versions.replaced_by_load_id is 'The load that brought the newer version';
+comment on column record_versions.replaced_at is 'When the newer version was landed';
+
+alter table load_rejects add column if not exists object_key text;
+alter table load_rejects add column if not exists last_load_id bigint;
+alter table load_rejects add column if not exists occurrences bigint not null default 1;
+alter table load_rejects add column if not exists last_met_at timestamptz;
+comment on table load_rejects is
+'Items that could not be landed, or only with a repair, each once with its original bytes, kept for FUEL_KEEP_DAYS after they were last met';
+comment on column load_rejects.load_id is 'The load that first met the item';
+comment on column load_rejects.position is 'Place of the item in the object of that load, from 1';
+comment on column load_rejects.object_key is 'Key of the object that holds the item; together with its bytes it tells one item from another';
+comment on column load_rejects.last_load_id is 'The load that last met the item';
+comment on column load_rejects.occurrences is 'How often loads met the item';
+comment on column load_rejects.last_met_at is 'When a load last met the item';
+update load_rejects set object_key = loads.object_key
+from loads where load_rejects.load_id = loads.load_id and load_rejects.object_key is null;
+update load_rejects as item
+set last_load_id = met.last_load_id, occurrences = met.occurrences, last_met_at = met.last_met_at
+from (
+    select distinct on (rejects.object_key, sha256(rejects.original))
+        rejects.load_id,
+        rejects.position,
+        max(rejects.load_id) over same_item as last_load_id,
+        count(*) over same_item as occurrences,
+        max(loads.finished_at) over same_item as last_met_at
+    from load_rejects as rejects
+    left join loads on rejects.load_id = loads.load_id
+    window same_item as (partition by rejects.object_key, sha256(rejects.original))
+    order by rejects.object_key, sha256(rejects.original), rejects.load_id, rejects.position
+) as met
+where item.load_id = met.load_id and item.position = met.position and item.last_load_id is null;
+delete from load_rejects where last_load_id is null;
+create unique index if not exists load_rejects_item_idx on load_rejects (object_key, sha256(original));
+create index if not exists load_rejects_last_met_at_idx on load_rejects (last_met_at);
+comment on column loads.mode is 'How the object was read: snapshot, changes, file or adopt; or reset, a watermark ahead of the clock put right';
+insert into landing_versions (version) values (2) on conflict do nothing;

@@ -36,8 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("loader")
 T = TypeVar("T")
 
-VERSION = 1  # of landing.sql
+VERSION = 2  # of landing.sql
 LOCK = 0x6675656C  # "fuel" in ASCII: the advisory lock's key of the fleet without a prefix
+# A disk or a quota is full, or memory: another attempt in a second makes it worse.
+RESOURCES = (
+    psycopg.errors.DiskFull,
+    psycopg.errors.ConfigurationLimitExceeded,
+    psycopg.errors.OutOfMemory,
+)
 BACKOFF = tenacity.wait_exponential(0.5) + tenacity.wait_random(0, 0.5)
 # A killed loader's session ends soon, even amid a long statement. The last line: so psycopg reads and writes.
 OURS = """
@@ -181,6 +187,8 @@ class Session:
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigurationError(f"the database role lacks a privilege: {first_line(error)}") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if isinstance(error, psycopg.errors.DiskFull):
+                self._give_space_back()
             lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57"))
             what = "cannot be reached" if lost else "fails"
             raise Unreachable(f"the database {what}: {first_line(error)}") from None
@@ -188,7 +196,17 @@ class Session:
     def _is_passing(self, error: BaseException) -> bool:
         if isinstance(error, Busy):
             return self._locked_before  # the session we lost may hold the lock for another moment
+        if isinstance(error, RESOURCES):
+            return False  # each attempt would write its dead rows
         return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+
+    def _give_space_back(self) -> None:
+        """Free what the failed load wrote, before it eats the space that somebody adds."""
+        for table in ("records_raw", "record_versions", "load_rejects"):
+            with suppress(psycopg.Error):
+                if self._conn:
+                    name = sql.Identifier(self.schema, table)
+                    self._conn.execute(sql.SQL("vacuum (truncate) {}").format(name))
 
     def _connected(self) -> Connection:
         if self._conn and not self._conn.closed:

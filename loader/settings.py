@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     rustfs_bucket: str = "fuel"
     rustfs_region: str = "us-east-1"
     fuel_max_object_mb: int = Field(default=1024, ge=1)
+    fuel_keep_days: int = Field(default=400, ge=1, le=36_500)
     fuel_schema_prefix: str = ""
 
     @property

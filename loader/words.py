@@ -39,18 +39,19 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of one event."""
         level, message = record.levelname.lower(), blotted(record.getMessage(), self._secrets)
+        when = datetime.fromtimestamp(record.created, timezone.utc)
         if self._as_json:
-            return self._json(level, message, record)
+            return self._json(level, message, record, when)
         # A line break or an escape sequence in a key could pass for words of ours.
         shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
-        return shown if level == "info" else f"{level}: {shown}"
+        said = shown if level == "info" else f"{level}: {shown}"
+        return f"{when:%Y-%m-%dT%H:%M:%SZ} {said}"
 
-    def _json(self, level: str, message: str, record: logging.LogRecord) -> str:
+    def _json(self, level: str, message: str, record: logging.LogRecord, when: datetime) -> str:
         names = ("load_id", "mode", "key", "objects", "counts", "seconds", "error")
         fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
         # In the values only: a secret may be a digit, or a word that is the name of a field.
         for name, value in fields.items():
             if isinstance(value, str):
                 fields[name] = blotted(value, self._secrets)
-        when = datetime.fromtimestamp(record.created, timezone.utc).isoformat()
-        return json.dumps({"time": when, "level": level, "message": message, **fields})
+        return json.dumps({"time": when.isoformat(), "level": level, "message": message, **fields})

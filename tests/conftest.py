@@ -221,7 +221,9 @@ def s3_proxy(s3_server: servers.S3) -> Iterator[FaultyS3]:
 
         def do_GET(self) -> None:
             proxy.requests.append(f"{self.command} {self.path}")
-            fault = proxy.faults.pop(0) if proxy.faults else None
+            # The loader's question for keys after the last one is left alone: there is one for each listing.
+            spared = "start-after=" in self.path
+            fault = proxy.faults.pop(0) if proxy.faults and not spared else None
             self.close_connection = fault is not None
             if isinstance(fault, (int, tuple)):
                 status, body = fault if isinstance(fault, tuple) else (fault, b"")

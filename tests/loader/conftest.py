@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,17 @@ from loader import cli, feed, landing, session
 from loader.settings import read_settings
 from loader.times import key_time
 from tests.conftest import FaultyS3
+
+
+def without_times(said: str) -> str:
+    """Lines of the log without the time that each of text begins with; argparse's own have none."""
+    lines = []
+    for line in said.splitlines(keepends=True):
+        if not line.startswith(("{", "usage: ", "fuel-loader: error: ", " ")):
+            assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line), line
+            line = line[21:]
+        lines.append(line)
+    return "".join(lines)
 
 
 @dataclass
@@ -44,7 +56,7 @@ class Loader:
     def __call__(self, *args: str, code: int | None = 0) -> Ran:
         self.capsys.readouterr()
         ran = Ran(cli.main(list(args)), "")
-        ran.log = self.capsys.readouterr().err
+        ran.log = without_times(self.capsys.readouterr().err)
         if code is not None:
             assert ran.code == code, ran.log
         return ran
@@ -87,7 +99,7 @@ class Loader:
         """(position, id, reason, original) of the newest load."""
         return self.database.query(
             "select position, id, reason, original from fuel.load_rejects"
-            " where load_id = (select max(load_id) from fuel.loads) order by position"
+            " where last_load_id = (select max(load_id) from fuel.loads) order by position"
         )
 
     def ledger(self) -> list[tuple[Any, ...]]:
@@ -101,7 +113,8 @@ class Loader:
                 "select id, raw, raw_digest, source_updated_at, exported_at, absent_since from fuel.records_raw order by id",
                 "select mode, object_key, etag, seen, inserted, updated, unchanged, stale, duplicate, rejected,"
                 " absent, status, error from fuel.loads order by load_id",
-                "select position, id, reason, original from fuel.load_rejects order by load_id, position",
+                "select object_key, position, id, reason, original, occurrences from fuel.load_rejects order by load_id, position",
+                "select id, raw from fuel.record_versions order by replaced_by_load_id, id",
                 "select feed, watermark, object_key from fuel.ingest_state order by feed",
             )
         ]
@@ -113,7 +126,7 @@ class Loader:
 
             def deliver(objects: list[tuple[str, str, bytes]]) -> None:
                 self.database.query(
-                    "truncate fuel.loads, fuel.records_raw, fuel.load_rejects, fuel.ingest_state"
+                    "truncate fuel.loads, fuel.records_raw, fuel.load_rejects, fuel.ingest_state, fuel.record_versions"
                 )
                 for mode, key, body in objects:
                     parsed = feed.parse(bytearray(body))

@@ -201,7 +201,7 @@ def test_applied_etag_is_not_downloaded(loader, faulty_s3):
     del faulty_s3.requests[:]
     loader.snapshot()
     loader.changes()
-    assert len(faulty_s3.requests) == 2
+    assert len(faulty_s3.requests) == 4, "each listing is asked for what comes after its end"
     assert all("list-type=2" in request for request in faulty_s3.requests)
     again = loader.database.query("select load_id, checked_at from fuel.loads order by 1")
     assert [(a[0], a[1] > b[1]) for a, b in zip(again, checked, strict=True)] == [(1, True), (2, True)]
@@ -272,7 +272,7 @@ def test_more_objects_than_a_page_holds(loader, faulty_s3):
     loader.delta("2026-11-01T00-00-00Z.json", [record(1)])
     loader.changes()
     assert set(loader.rows()) == {"1"}
-    assert sum("list-type=2" in request for request in faulty_s3.requests) == 2
+    assert sum("list-type=2" in request for request in faulty_s3.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ def test_file(loader):
 
 
 def test_landing_is_brought_up_to_date_and_a_newer_one_refused(loader, monkeypatch):
-    """A database of version 1 with rows meets a loader of version 2, then again the old one."""
+    """A database with rows meets a loader of the next version, then again the old one."""
     from loader import session
 
     loader.snapshot([record(1)])
@@ -447,18 +447,18 @@ def test_landing_is_brought_up_to_date_and_a_newer_one_refused(loader, monkeypat
     old = session.files("loader").joinpath("landing.sql").read_text()
     (loader.folder / "landing.sql").write_text(
         old + "alter table loads add column if not exists note text;\n"
-        "insert into landing_versions (version) values (2) on conflict do nothing;\n"
+        "insert into landing_versions (version) values (3) on conflict do nothing;\n"
     )
     with monkeypatch.context() as newer:
-        newer.setattr(session, "VERSION", 2)
+        newer.setattr(session, "VERSION", 3)
         newer.setattr(session, "files", lambda package: loader.folder)
-        assert "version 1" not in loader("--changes").log  # a dry run leaves it as it is
-        assert loader.database.query("select max(version) from fuel.landing_versions") == [(1,)]
-        assert "brought to version 2" in loader.changes().log
+        assert "version 2" not in loader("--changes").log  # a dry run leaves it as it is
+        assert loader.database.query("select max(version) from fuel.landing_versions") == [(2,)]
+        assert "brought to version 3" in loader.changes().log
         assert "brought" not in loader.changes().log
         assert loader.image() == image
         assert loader.database.query("select note from fuel.loads") == [(None,)]
-    assert "version 2, this loader knows version 1" in loader.changes(code=2).log
+    assert "version 3, this loader knows version 2" in loader.changes(code=2).log
 
 
 def test_landing_sql_says_its_version_and_describes_every_column(database):
@@ -497,7 +497,14 @@ def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
         with conn.transaction():
             session.create_landing(conn, "fuel")
         conn.execute(f"grant usage on schema fuel to {role}")
-        for table in ("loads", "records_raw", "load_rejects", "ingest_state", "landing_versions"):
+        for table in (
+            "loads",
+            "records_raw",
+            "load_rejects",
+            "ingest_state",
+            "landing_versions",
+            "record_versions",
+        ):
             conn.execute(f"alter table fuel.{table} owner to {role}")
         loader.snapshot()
         loader.snapshot([record(1, at=1), record(2)])
@@ -505,7 +512,7 @@ def test_role_that_owns_nothing_but_the_landing_tables(loader, monkeypatch):
         conn.execute("alter table fuel.load_rejects owner to postgres")
         assert (
             "lacks a privilege: permission denied for table load_rejects"
-            in loader.snapshot([{"x": 1}, record(2)], code=2).log
+            in loader.snapshot([{"x": 2}, record(2)], code=2).log
         )
     assert loader.counts()["absent"] == 1
     loader.database.query(f"drop owned by {role} cascade")
