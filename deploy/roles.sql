@@ -48,7 +48,7 @@ grant usage on schema reporting to fuel_reader;
 -- What stands already, from before there were roles, goes to the role that keeps it; dbt reads the landing tables.
 do $$
 declare
-    landing constant text[] = array['records_raw', 'loads', 'load_rejects', 'ingest_state', 'landing_versions'];
+    landing constant text[] = array['records_raw', 'loads', 'load_rejects', 'ingest_state', 'landing_versions', 'record_versions'];
     thing record;
     wanted text;
 begin

@@ -17,7 +17,14 @@ from demo import servers
 from tests.conftest import ROOT, Bucket, Database, Dbt, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, copy_source, record, snapshot
 
-LANDING = ("records_raw", "loads", "load_rejects", "ingest_state", "landing_versions")
+LANDING = (
+    "records_raw",
+    "loads",
+    "load_rejects",
+    "ingest_state",
+    "landing_versions",
+    "record_versions",
+)
 
 
 @pytest.fixture(scope="module", params=["pg15_server", "pg_server"])
