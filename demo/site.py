@@ -8,8 +8,11 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from demo import servers
 
@@ -55,17 +58,23 @@ def publish(static_index: Path, folder: Path) -> Path:
     html = static_index.read_text(encoding="utf-8")
     for template, replacement in TEMPLATE_ADDRESSES.items():
         html = html.replace(template, replacement)
-    start = html.index('manifest:{"metadata"') + len("manifest:")
-    manifest, end = json.JSONDecoder().raw_decode(html, start)
-    without_tests(manifest)
-    add_pages(manifest)
-    html = html[:start] + script_safe(manifest) + html[end:]
+    html = changed(html, "manifest", without_tests, add_pages)
+    html = changed(html, "catalog", name_owner)
     style = (ROOT / "demo" / "site.css").read_text(encoding="utf-8")
     html = html.replace("</head>", f"<style>\n{style}</style>\n</head>", 1)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     page.write_text(html, encoding="utf-8")
     return page
+
+
+def changed(html: str, name: str, *changes: Callable[[dict[str, Any]], None]) -> str:
+    """The page with one of the two artifacts that it carries, `manifest:{…},catalog:{…}`, changed."""
+    start = html.index(f'{name}:{{"metadata"') + len(name) + 1
+    artifact, end = json.JSONDecoder().raw_decode(html, start)
+    for change in changes:
+        change(artifact)
+    return html[:start] + script_safe(artifact) + html[end:]
 
 
 def without_tests(manifest: dict[str, Any]) -> None:
@@ -99,6 +108,13 @@ def add_pages(manifest: dict[str, Any]) -> None:
             "original_file_path": f"docs/{page}.md",
             "block_contents": LINK.sub(_link, source.read_text(encoding="utf-8")),
         }
+
+
+def name_owner(catalog: dict[str, Any]) -> None:
+    """Put the people of the var `owner` in the place of the database role that happened to build the site."""
+    owner = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]["owner"]
+    for table in catalog["nodes"].values():
+        table["metadata"]["owner"] = owner["name"]
 
 
 def _link(found: re.Match[str]) -> str:

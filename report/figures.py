@@ -25,9 +25,9 @@ class Table:
         """Whether a column holds numbers, which a table aligns to the right."""
         return any(words.is_number(row[column]) for row in self.rows)
 
-    def lines(self) -> list[list[tuple[str, bool]]]:
-        """The rows as a table shows them: each cell's text, and whether it is a number."""
-        shown = [words.cells([row[column] for row in self.rows]) for column in self.columns]
+    def lines(self, most: int | None = None) -> list[list[tuple[str, bool]]]:
+        """The first rows as a table shows them: each cell's text, and whether it is a number."""
+        shown = [words.cells([row[column] for row in self.rows[:most]]) for column in self.columns]
         numeric = [self.is_numeric(column) for column in self.columns]
         return [list(zip(line, numeric, strict=True)) for line in zip(*shown, strict=True)]
 
