@@ -18,6 +18,8 @@
             {'columns': ['derivation']},
             {'columns': ['plate', 'filled_at']},
             {'columns': ['filled_at']},
+            {'columns': ['filled_at desc nulls last', 'id desc']},
+            {'columns': ['loaded_at', 'id']},
         ] + alias_indexes,
     )
 }}

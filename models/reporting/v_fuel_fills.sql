@@ -29,7 +29,8 @@ select
         when records.price_per_litre_kes > regulated_price.max_price_kes_per_litre
             then records.amount_kes - records.litres * regulated_price.max_price_kes_per_litre
         when records.price_per_litre_kes <= regulated_price.max_price_kes_per_litre then 0
-    end::numeric(14, 2) as overpaid_kes
+    end::numeric(14, 2) as overpaid_kes,
+    {{ counts_as_spend('records.id') }} as counts_as_spend
 from {{ ref('records') }} as records
 left join {{ ref('tracker_devices') }} as tracker_devices on records.plate = tracker_devices.plate
 {{ regulated_price('records', 'tracker_devices.assigned_city') }}

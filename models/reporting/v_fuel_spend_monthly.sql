@@ -25,11 +25,46 @@ departments as (
 
 ),
 
+confirmed as (
+
+    select
+        plate,
+        filled_month,
+        department_raw,
+        fuel_type,
+        count(*) as fills,
+        coalesce(sum(litres), 0) as litres,
+        coalesce(sum(amount_kes), 0) as amount_kes,
+        coalesce(sum(litres) filter (where litres > 0 and amount_kes > 0), 0) as priced_litres,
+        coalesce(sum(amount_kes) filter (where litres > 0 and amount_kes > 0), 0) as priced_amount_kes
+    from ({{ confirmed_duplicates() }}) as duplicates
+    group by plate, filled_month, department_raw, fuel_type
+
+),
+
 vehicle_months as (
 
-    -- Added up by the build; every figure comes from one table, from before a build or from after it.
-    select * from {{ ref('fill_intervals') }}
-    where month_fills is not null
+    -- Added up by the build, but for the duplicates that somebody confirmed.
+    select
+        sums.filled_month,
+        sums.plate,
+        sums.department_raw,
+        sums.fuel_type,
+        sums.month_fills - coalesce(confirmed.fills, 0) as month_fills,
+        sums.month_litres - coalesce(confirmed.litres, 0) as month_litres,
+        sums.month_amount_kes - coalesce(confirmed.amount_kes, 0) as month_amount_kes,
+        sums.month_priced_litres - coalesce(confirmed.priced_litres, 0) as month_priced_litres,
+        sums.month_priced_amount_kes - coalesce(confirmed.priced_amount_kes, 0) as month_priced_amount_kes,
+        sums.month_km,
+        sums.month_km_litres
+    from {{ ref('fill_intervals') }} as sums
+    left join confirmed
+        on
+            sums.plate = confirmed.plate
+            and sums.filled_month = confirmed.filled_month
+            and sums.department_raw is not distinct from confirmed.department_raw
+            and sums.fuel_type is not distinct from confirmed.fuel_type
+    where sums.month_fills > coalesce(confirmed.fills, 0)
 
 ),
 

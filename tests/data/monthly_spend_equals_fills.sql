@@ -1,4 +1,4 @@
--- Every fill is in exactly one row of the monthly report: counts, litres and money agree to the cent.
+-- Every fill that counts as spend is in exactly one row of the monthly report: counts, litres and money agree to the cent.
 -- This month and the last, so that the cost of a build does not follow history; pytest compares all of it.
 {% set first_month = "date_trunc('month', now() at time zone 'Africa/Nairobi')::date - interval '1 month'" %}
 
@@ -20,7 +20,7 @@ single_fills as (
         coalesce(sum(litres), 0) as litres,
         coalesce(sum(amount_kes), 0) as amount_kes
     from {{ ref('v_fuel_fills') }}
-    where filled_at >= ({{ first_month }}) at time zone 'Africa/Nairobi'
+    where counts_as_spend and filled_at >= ({{ first_month }}) at time zone 'Africa/Nairobi'
 
 )
 
