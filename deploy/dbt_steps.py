@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from dbt.cli.main import dbtRunner
 from dbt_common.exceptions import DbtDatabaseError
+from dbt_common.invocation import get_invocation_id
 from psycopg import sql
 
 from deploy.outcome import Outcome, one_line
@@ -52,13 +53,20 @@ class DbtStopped(Unusable):
             self.exit_code = UNREACHABLE
 
 
-def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> None:
-    """Run `dbt build` without the unit tests, and without the seeds that dbt could not even read."""
+def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any], schema: str) -> None:
+    """Run `dbt build` without the unit tests, and without the seeds that dbt could not even read.
+
+    Tests that warn look at what people typed in 24 hours: they are told by the first build of a day alone.
+    """
     outcome.build = "stopped"  # unless dbt comes back
+    warnings_are_due = not built_today(conn, schema)
     unreadable = unreadable_seeds()
-    code, results = dbt(
-        "build", "--exclude-resource-type", "unit_test", *(["--exclude", *unreadable] if unreadable else [])
-    )
+    exclude = ["--exclude", *unreadable] if unreadable else []
+    try:
+        code, results = dbt("build", "--exclude-resource-type", "unit_test", *exclude)
+    except DbtStopped:
+        outcome.build = "failed"
+        raise
     outcome.tests = {"passed": 0, "warned": 0, "failed": 0}
     # These lists stay as they last were, and all else is built; at its end dbt fails for those it refused.
     refused, failed = list(unreadable.values()), 0
@@ -73,13 +81,27 @@ def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any]) -> None:
         if kind == "operation" and refused:
             continue
         failed += status in ("error", "fail")
-        if status in ("error", "fail", "warn"):
+        if status in ("error", "fail") or (status == "warn" and warnings_are_due):
             outcome.problems.append(f"{kind} {result.node.name}: {status}: {one_line(result.message or '')}")
     outcome.build = "failed" if code and (failed or not refused) else "done"
+    if unreadable:  # of these dbt itself knows nothing
+        builds = sql.Identifier(schema, "builds")
+        noted = "update {0} set seeds_refused = seeds_refused + %s where invocation_id = %s"
+        conn.execute(sql.SQL(noted).format(builds), [len(unreadable), get_invocation_id()])
     for problem in refused:
         outcome.fail(1, problem)
     if code:
         outcome.fail(code)
+
+
+def built_today(conn: psycopg.Connection[Any], schema: str) -> bool:
+    """Whether a build has ended since midnight in Nairobi."""
+    builds = sql.Identifier(schema, "builds")
+    if not scalar(conn, "select to_regclass(%s)", [builds.as_string(conn)]):
+        return False
+    today = "date_trunc('day', statement_timestamp(), 'Africa/Nairobi')"
+    query = f"select exists (select 1 from {{}} where finished_at is not null and started_at >= {today})"
+    return bool(scalar(conn, sql.SQL(query).format(builds)))
 
 
 def rows_written(result: Any, conn: psycopg.Connection[Any]) -> int:
@@ -100,8 +122,9 @@ def freshness(outcome: Outcome, dbt: Dbt) -> None:
         if str(result.status) != "pass":
             told = result.message or ""
             if newest := getattr(result, "max_loaded_at", None):  # the year 1 if there is none
-                age = f"newest load is {result.age / 3600:.1f} h old"
-                told = age if newest.year > 1 else "no load has worked yet"
+                told = (
+                    f"the newest is {result.age / 3600:.1f} h old" if newest.year > 1 else "there is none yet"
+                )
             outcome.problems.append(f"source {result.node.name}: freshness {result.status}: {told}")
     if code:
         outcome.fail(code)

@@ -9,21 +9,20 @@ import argparse
 import gc
 import json
 import os
-import signal
 import sys
 import traceback
 import warnings
 from contextlib import suppress
-from types import FrameType
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from deploy.outcome import Outcome, one_line
+from deploy.alarms import ping, write_metrics
+from deploy.health import read_row
+from deploy.outcome import Outcome, now, one_line
 from deploy.settings import (
-    DBT_ROLE,
-    LOADER_ROLE,
     ROOT,
     UNREACHABLE,
     USAGE,
@@ -31,15 +30,18 @@ from deploy.settings import (
     acting_as,
     connect,
     read_settings,
+    schema_prefix,
     state_dir,
 )
-from loader.connection import UNHURRIED, WRONG_LOGIN, scalar
+from deploy.stopping import Stopping
+from deploy.turns import Occupied, take_turn
+from loader import __version__
+from loader.connection import UNHURRIED, login_problem, scalar
 from loader.words import blotted, keep_stderr, naming_host
 
 LOCK = "fleetfuel.hourly"
 
 INTERRUPTED = 130
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def load(outcome: Outcome, role: str | None, log_format: str) -> None:
@@ -48,7 +50,7 @@ def load(outcome: Outcome, role: str | None, log_format: str) -> None:
 
     with acting_as(role):
         for mode in ("--snapshot", "--changes"):
-            code = loader_main([mode, "--apply", "--log-format", log_format], env_file=os.devnull)
+            code = loader_main([mode, "--apply", "--quiet", "--log-format", log_format], env_file=os.devnull)
             if code == INTERRUPTED:
                 raise KeyboardInterrupt
             if code:
@@ -57,25 +59,37 @@ def load(outcome: Outcome, role: str | None, log_format: str) -> None:
                 return
 
 
-def count(outcome: Outcome, conn: psycopg.Connection[Any], last: int) -> None:
+def count(outcome: Outcome, conn: psycopg.Connection[Any], schema: str, last: int) -> None:
     """Count from the loader's ledger what came in after the load `last`."""
     counts = ("inserted", "updated", "unchanged", "stale", "duplicate", "absent")
     sums = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in ("rejected", *counts))
-    row = conn.execute(
-        f"select count(*) filter (where error is null), count(error), {sums}"
-        " from fuel.loads where load_id > %s",
-        [last],
-    ).fetchone()
+    query = sql.SQL(
+        f"select count(*) filter (where error is null), count(error), {sums} from {{}} where load_id > %s"
+    )
+    row = conn.execute(query.format(sql.Identifier(schema, "loads")), [last]).fetchone()
     assert row is not None
     outcome.objects, outcome.refused_objects, outcome.rejected_records, *values = row
     outcome.records = dict(zip(counts, values, strict=True))
+    if outcome.rejected_records:
+        outcome.problems.append(
+            f"{outcome.rejected_records} records could not be landed; {schema}.load_rejects has them and why"
+        )
 
 
-def ledger_end(conn: psycopg.Connection[Any]) -> int | None:
-    """The newest load_id of the ledger, 0 before the first load; None if there is no ledger."""
-    if not scalar(conn, "select to_regclass('fuel.loads') is not null"):
-        return None
-    return int(scalar(conn, "select coalesce(max(load_id), 0) from fuel.loads"))
+def last_told(conn: psycopg.Connection[Any], schema: str) -> int:
+    """The newest load that a finished build has taken up: what came after it no run has told yet.
+
+    Say, what landed before a run was killed. Where builds do not note it, the newest load of all.
+    """
+    if not scalar(conn, "select to_regclass(%s)", [f"{schema}.loads"]):
+        return 0
+    builds = sql.Identifier(schema, "builds")
+    noted = "select from pg_attribute where attrelid = to_regclass(%s) and attname = 'load_id'"
+    if conn.execute(noted, [builds.as_string(conn)]).fetchone():
+        query = "select coalesce(max(load_id), 0) from {} where finished_at is not null"
+        return int(scalar(conn, sql.SQL(query).format(builds)))
+    query = "select coalesce(max(load_id), 0) from {}"
+    return int(scalar(conn, sql.SQL(query).format(sql.Identifier(schema, "loads"))))
 
 
 def spelled_out(conn: psycopg.Connection[Any]) -> dict[str, str]:
@@ -97,27 +111,34 @@ def spelled_out(conn: psycopg.Connection[Any]) -> dict[str, str]:
 
 def run(outcome: Outcome, options: argparse.Namespace) -> None:
     """The steps, under the lock."""
-    read_settings()
-    state = state_dir()
+    read_settings(options.env_file)
+    state, prefix = state_dir(), schema_prefix()
+    schema, lock = f"{prefix}fuel", f"{prefix}{LOCK}"
     readers = sorted(
         filter(None, (name.strip() for name in os.environ.get("FUEL_READER_ROLES", "").split(",")))
     )
-    loader_role, dbt_role = (LOADER_ROLE, DBT_ROLE) if options.as_roles else (None, None)
-    with acting_as(dbt_role), connect(autocommit=True, application_name=LOCK) as conn:
+    loader_role, dbt_role = (
+        (f"{prefix}fuel_loader", f"{prefix}fuel_dbt") if options.as_roles else (None, None)
+    )
+    with acting_as(dbt_role), connect(autocommit=True, application_name=lock) as conn:
         if dbt_role and scalar(conn, "select current_user") != dbt_role:
             raise Unusable("--as-roles: a pool or a service file keeps the role from the database")
         conn.execute(UNHURRIED)  # it waits for dbt, and holds the lock meanwhile
         os.environ.update(spelled_out(conn))
-        if not scalar(conn, sql.SQL("select pg_try_advisory_lock(hashtextextended({}, 0))").format(LOCK)):
-            outcome.status = "skipped: the last run is still at work"
-            return
+        take_turn(conn, lock)
         with outcome.step("load"):
-            last = ledger_end(conn)
-            load(outcome, loader_role, options.log_format)
-            if last is None and ledger_end(conn) is None:  # and nothing to build from
-                return
-            count(outcome, conn, last or 0)
-        if outcome.exit_code == USAGE:  # the landing may be a newer version's, whose build ours would undo
+            last = last_told(conn, schema)
+            try:
+                load(outcome, loader_role, options.log_format)
+            except KeyboardInterrupt:
+                conn.execute("set statement_timeout = '1s'")  # for there is no time to wait
+                raise
+            finally:
+                landed = scalar(conn, "select to_regclass(%s)", [f"{schema}.loads"])
+                if landed:
+                    count(outcome, conn, schema, last)
+        # Nothing to build from; or the landing may be a newer version's, whose build ours would undo.
+        if not landed or outcome.exit_code == USAGE:
             return
         # Two seconds of imports, which a run that is skipped is spared.
         from deploy.dbt_steps import Dbt, build, freshness
@@ -125,38 +146,46 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
         with outcome.step("build"):
             outcome.build = "failed"  # unless dbt can read the project
             dbt = Dbt(state, readers)
-            build(outcome, dbt, conn)
+            build(outcome, dbt, conn, schema)
         with outcome.step("freshness"):
             freshness(outcome, dbt)
+        with suppress(psycopg.DatabaseError):  # there may be none yet, or only an old one
+            outcome.health = read_row(conn, prefix)
 
 
 def explain(error: psycopg.OperationalError) -> tuple[int, str]:
     """Exit code and words for a connection that failed: a wrong login is configuration, as for the loader."""
     words = naming_host(one_line(error))
-    if any(phrase in words for phrase in WRONG_LOGIN):
-        return USAGE, f"PGUSER, PGPASSWORD, PGDATABASE (or DATABASE_URL): {words}"
+    if problem := login_problem(words):
+        return USAGE, problem
     if not os.environ.keys() & {"PGHOST", "PGSERVICE"}:
         words += f" (neither PGHOST nor DATABASE_URL is set, in the environment or in {ROOT / '.env'})"
     return UNREACHABLE, f"database unreachable: {words}"
 
 
-def attempt(outcome: Outcome, options: argparse.Namespace) -> None:
+def attempt(outcome: Outcome, options: argparse.Namespace, stopping: Stopping) -> None:
     """Run the steps; what ends them early becomes part of the outcome, so that no run is without its line."""
     try:
         run(outcome, options)
-    except Unusable as error:
-        outcome.fail(error.exit_code, str(error))
-    except psycopg.OperationalError as error:
-        outcome.fail(*explain(error))
-    except psycopg.Error as error:
-        outcome.fail(1, f"database refused: {one_line(error)}")
     except KeyboardInterrupt:
-        pass  # told by `stop`
+        pass  # noted by `stopping`
     except Exception as error:
-        trace = without_secrets(traceback.format_exc())
-        as_json = options.log_format == "json"
-        print(json.dumps({"level": "error", "message": trace}) if as_json else trace, file=sys.stderr)
-        outcome.fail(1, f"unforeseen: {type(error).__name__}: {without_secrets(one_line(error))}")
+        if stopping.signal:  # whatever its libraries make of the end of their sessions
+            return
+        if isinstance(error, Occupied):
+            outcome.turned_away(error.code, str(error))
+        elif isinstance(error, Unusable):
+            outcome.fail(error.exit_code, str(error))
+        elif isinstance(error, psycopg.OperationalError):
+            outcome.fail(*explain(error))
+        elif isinstance(error, psycopg.Error):
+            outcome.fail(1, f"database refused: {one_line(error)}")
+        else:
+            trace = without_secrets(traceback.format_exc())
+            as_json = options.log_format == "json"
+            said = {"time": now(), "level": "error", "message": trace}
+            print(json.dumps(said) if as_json else f"{now()} {trace}", file=sys.stderr)
+            outcome.fail(1, f"unforeseen: {type(error).__name__}: {without_secrets(one_line(error))}")
 
 
 def without_secrets(text: str) -> str:
@@ -165,44 +194,58 @@ def without_secrets(text: str) -> str:
     return blotted(text, filter(None, secrets))
 
 
+def tell(outcome: Outcome, log_format: str, patience: float) -> None:
+    """The problems and the line; then whoever waits for the end of a run."""
+    try:
+        write_metrics(outcome, os.environ.get("FUEL_SCHEMA_PREFIX", ""))
+    except OSError as error:
+        outcome.fail(1, f"FUEL_METRICS_FILE cannot be written: {error}")
+    with suppress(OSError):  # nobody reads them any more
+        for problem in outcome.problems if log_format == "text" else ():
+            print(f"{now()} hourly: {problem}", file=sys.stderr)
+    line = outcome.line(log_format)
+    try:
+        print(line, flush=True)
+    except OSError:  # nobody reads it, either: what is left of it goes nowhere when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if silence := ping(outcome, line, patience):
+        said = {"time": now(), "level": "warning", "message": silence}
+        with suppress(OSError):
+            print(json.dumps(said) if log_format == "json" else f"{now()} hourly: {silence}", file=sys.stderr)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run once; the exit code of the first step that failed.
 
-    0 done, skipped, or overlapping the last run; 1 input refused, a model, test or freshness failed, or
+    0 done, or the last run is still at work; 1 input refused, a model, test or freshness failed, or
     something that nobody foresaw; 2 usage or configuration; 69 database or bucket unreachable; 75 another
-    load is running; 129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM.
+    load is running, the last run hangs, or somebody else holds the job's lock; 129, 130 or 143 stopped by
+    SIGHUP, Ctrl-C or SIGTERM.
     """
     keep_stderr()
     parser = argparse.ArgumentParser(prog="fuel-hourly", description=__doc__)
     parser.add_argument(
         "--as-roles", action="store_true", help="load as fuel_loader and build as fuel_dbt (deploy/roles.sql)"
     )
+    parser.add_argument(
+        "--env-file", type=Path, metavar="PATH", help="settings, instead of the project's .env"
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
     if not sys.warnoptions:  # of dbt's libraries, say, about a wrong CSV, which dbt itself tells better
         warnings.simplefilter("ignore")
     gc.disable()  # looking for cycles among what boto3 and dbt load costs half a second and frees little
     outcome = Outcome()
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        """End in order, once: loader and dbt give up what they are at on a KeyboardInterrupt."""
-        for each in STOPPING:
-            signal.signal(each, signal.SIG_IGN)
-        outcome.fail(128 + number, f"stopped by {signal.Signals(number).name}")
-        raise KeyboardInterrupt
-
-    for each in STOPPING:
-        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:  # as under nohup
-            signal.signal(each, stop)
+    stopping = Stopping(
+        lambda number: outcome.fail(128 + number, f"stopped by {number.name}"),
+        lambda: tell(outcome, options.log_format, 1),
+    )
+    stopping.listen()
     with outcome.step("total"):
-        attempt(outcome, options)
-    with suppress(OSError):  # nobody reads them any more
-        for problem in outcome.problems if options.log_format == "text" else ():
-            print(f"hourly: {problem}", file=sys.stderr)
-    try:
-        print(outcome.line(options.log_format), flush=True)
-    except OSError:  # nobody reads it, either: what is left of it goes nowhere when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        attempt(outcome, options, stopping)
+    stopping.ended()
+    tell(outcome, options.log_format, 1 if stopping.signal else 10)
     return outcome.exit_code
 
 

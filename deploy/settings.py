@@ -14,11 +14,13 @@ from dotenv import dotenv_values
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loader.connection import SERVER_KEEPALIVES, is_misread, lasting
+from loader.connection import SERVER_KEEPALIVES, fuel_schema, is_misread, lasting
 
 ROOT = Path(__file__).resolve().parent.parent
 USAGE, UNREACHABLE = 2, 69  # exit codes
-LOADER_ROLE, DBT_ROLE = "fuel_loader", "fuel_dbt"  # of deploy/roles.sql
+# Names that a statement leaves bare are PostgreSQL's own, whatever somebody has put into `public`; and no
+# expression is compiled for seconds that takes milliseconds.
+SESSION = "-c search_path=pg_catalog,pg_temp -c jit=off"
 
 
 class Unusable(Exception):
@@ -27,26 +29,43 @@ class Unusable(Exception):
     exit_code = USAGE
 
 
-def read_settings() -> None:
-    """Take up the project's .env, where the environment says nothing, and spell DATABASE_URL out.
+def read_settings(env_file: Path | None = None) -> None:
+    """Take up `env_file`, else the project's .env, where the environment says nothing.
 
-    libpq's own variables are what loader, dbt and psql all read.
+    DATABASE_URL is spelled out: libpq's own variables are what loader, dbt and psql all read.
     """
+    path = env_file or ROOT / ".env"
     if not (ROOT / "dbt_project.yml").exists():
         raise Unusable(
             f"there is no dbt project in {ROOT}: install with `pip install --no-deps --editable .`"
         )
     try:
-        file = dotenv_values(ROOT / ".env")
+        if env_file:
+            env_file.open().close()  # one that is missing would go unnoticed
+        file = dotenv_values(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"{ROOT / '.env'} cannot be read: {error}") from None
-    # As for the loader, an empty variable says nothing.
+        raise Unusable(f"{path} cannot be read: {error}") from None
+    # As for the loader, an empty variable says nothing; dbt would take it for a value.
+    for name in [
+        name for name, value in os.environ.items() if name.startswith("FUEL_") and not value.strip()
+    ]:
+        del os.environ[name]
     if os.environ.get("PGHOST"):
         file.pop("DATABASE_URL", None)
     for name, value in file.items():
         if value and not os.environ.get(name):
             os.environ[name] = value
     _spell_out(os.environ.pop("DATABASE_URL", ""))
+
+
+def schema_prefix() -> str:
+    """FUEL_SCHEMA_PREFIX: begins the names of this fleet's schemas, roles, lock and state folder."""
+    prefix = os.environ.get("FUEL_SCHEMA_PREFIX", "").strip()
+    try:
+        fuel_schema(prefix)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    return prefix
 
 
 def _spell_out(url: str) -> None:
@@ -83,10 +102,9 @@ def connect(**options: Any) -> psycopg.Connection[Any]:
 
 @contextmanager
 def acting_as(role: str | None) -> Iterator[None]:
-    """Every connection opened inside acts as `role`; None keeps the login's own."""
+    """Connections opened inside have SESSION's settings and act as `role`; None keeps the login's own."""
     before = os.environ.get("PGOPTIONS", "")
-    if role:
-        os.environ["PGOPTIONS"] = f"{before} -c role={role}".strip()
+    os.environ["PGOPTIONS"] = f"{before} {SESSION}{f' -c role={role}' if role else ''}".strip()
     try:
         yield
     finally:
@@ -94,11 +112,11 @@ def acting_as(role: str | None) -> Iterator[None]:
 
 
 def state_dir() -> Path:
-    """The writable folder for dbt's target and logs: FUEL_STATE_DIR, else the user's state folder."""
+    """The writable folder for dbt's target and logs, each fleet's own: in FUEL_STATE_DIR, else the user's."""
     given = os.environ.get("FUEL_STATE_DIR")
     base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
     try:
-        folder = (Path(given) if given else base / "fleetfuel").expanduser().resolve()
+        folder = (Path(given) if given else base / "fleetfuel").expanduser().resolve() / schema_prefix()
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "not writable", str(folder))

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from functools import partial
 from hashlib import md5
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
 from tqdm import tqdm
 
+from loader import __version__
 from loader.adopt import adopt
 from loader.bucket import CHUNK, Bucket, StoredObject, unpack
 from loader.failures import ConfigurationError, Failure, Missing, RefusedObject, first_line
@@ -89,7 +89,7 @@ def _arguments(argv: list[str] | None, env_file: str) -> argparse.Namespace:
     add("--quiet", action="store_true", help="say nothing of what brought nothing new")
     add("--log-format", choices=("text", "json"), default="text", help="json: one object a line")
     add("--env-file", metavar="PATH", default=env_file, help="settings of this fleet (default .env)")
-    add("--version", action="version", version=f"%(prog)s {version('fleetfuel')}")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
     args = parser.parse_args(argv)
     if args.env_file != env_file and not os.path.exists(args.env_file):
         parser.error(f"--env-file: {args.env_file}: no such file")

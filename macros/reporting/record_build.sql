@@ -22,7 +22,8 @@
             status = '{{ 'error' if outcome.failed else 'success' }}',
             failed = {{ outcome.failed }},
             warned = {{ outcome.warned }},
-            records_written = {{ outcome.written }}
+            records_written = {{ outcome.written }},
+            seeds_refused = {{ refused_seeds(results) | length }}
         where invocation_id = '{{ invocation_id }}'
     {%- endif -%}
 {%- endmacro %}

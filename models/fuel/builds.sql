@@ -17,4 +17,5 @@ select
     null::integer as failed,
     null::integer as warned,
     null::bigint as records_written,
-    (select max(loads.load_id) from {{ source('fuel', 'loads') }} as loads) as load_id
+    (select max(loads.load_id) from {{ source('fuel', 'loads') }} as loads) as load_id,
+    0 as seeds_refused

@@ -35,7 +35,8 @@ last_build as (
 
     select
         max(started_at) as started_at,
-        max(finished_at) as finished_at
+        max(finished_at) as finished_at,
+        coalesce((array_agg(seeds_refused order by started_at desc))[1], 0) as seeds_refused
     from {{ ref('builds') }}
     where status = 'success'
 
@@ -66,6 +67,25 @@ loads_of_24_hours as (
 
     select * from loads
     where started_at > now() - interval '24 hours'
+
+),
+
+-- By the exporter's clock: an export that the loader was given by hand, or that is dated ahead, proves no living exporter.
+newest_export as (
+
+    select max(exported_at) as exported_at
+    from {{ source('fuel', 'exports') }}
+    where
+        status = 'applied'
+        and mode in ('snapshot', 'changes')
+        and exported_at <= now() + interval '15 minutes'
+
+),
+
+watermarks as (
+
+    select coalesce(max(watermark) > now() + interval '15 minutes', false) as is_ahead
+    from {{ source('fuel', 'ingest_state') }}
 
 ),
 
@@ -150,9 +170,19 @@ select
     ) as refused_objects_24h,
     waiting.rows_waiting,
     unmapped.unmapped_spellings,
-    round(readable.readable_share, 4)::numeric(5, 4) as readable_share_30d
+    round(readable.readable_share, 4)::numeric(5, 4) as readable_share_30d,
+    newest_export.exported_at as newest_export_at,
+    round(extract(epoch from now() - newest_export.exported_at) / 60)::bigint as newest_export_age_minutes,
+    coalesce(
+        newest_export.exported_at < now() - interval '{{ env_var('FUEL_EXPORT_MAX_MINUTES', '120') | int }} minutes',
+        false
+    ) as is_export_late,
+    watermarks.is_ahead as is_watermark_ahead,
+    last_build.seeds_refused
 from last_load
 cross join last_build
 cross join waiting
 cross join unmapped
 cross join readable
+cross join newest_export
+cross join watermarks
