@@ -1,6 +1,6 @@
 {{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 
--- What is wrong with each field of a live fill; null if nothing is. A missing odometer reading is common and told of none.
+-- What is wrong with each field of a live fill; null if nothing is.
 with fills as (
 
     select
@@ -22,7 +22,7 @@ with fills as (
         end as odometer_problem,
         case
             when filled_at_typed is null then 'it is no time'
-            when filled_at_typed > loaded_at + interval '1 hour' then 'it is later than the load that brought it'
+            when filled_at_typed > loaded_at + interval '1 hour' then 'it is later than its load'
             when filled_at_source = 'reported' then 'it is far from the time of the report'
         end as time_problem
     from {{ ref('records') }}
@@ -53,7 +53,7 @@ problems as (
         case when found.typed is null then 'nothing was typed' else found.problem end as reason,
         fills.loaded_at
     from fills
-    inner join landed on fills.id = landed.id
+    inner join landed on fills.id collate "default" = landed.id -- noqa: RF02
     cross join
         lateral (
             values
@@ -65,10 +65,15 @@ problems as (
         ) as found (field, typed, problem)
     where
         found.problem is not null
+        -- A missing odometer reading is common.
         and (found.typed is not null or found.field <> 'odometer_km')
         -- Told of fills with a problem only: the others are not looked up in the landing table.
         and coalesce(
-            fills.plate_problem, fills.litres_problem, fills.amount_problem, fills.odometer_problem, fills.time_problem
+            fills.plate_problem,
+            fills.litres_problem,
+            fills.amount_problem,
+            fills.odometer_problem,
+            fills.time_problem
         ) is not null
 
 )
