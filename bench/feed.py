@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from demo.feed import price_cap
+from demo.fleet import price_cap
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 DEPARTMENTS = (

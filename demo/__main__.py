@@ -18,7 +18,8 @@ from types import FrameType
 from typing import Any
 
 from demo import servers, site
-from demo.feed import Device, Feed, generate
+from demo.feed import Feed, generate
+from demo.fleet import Device
 from demo.report import print_report
 
 ROOT = Path(__file__).parent.parent

@@ -145,7 +145,13 @@ def test_planted_anomalies_are_found(pipeline: Pipeline) -> None:
 
 
 # What no honest fill looks like; the rules' own tests measure the others.
-SURE = {"duplicate", "swapped", "over_price"}
+SURE = {
+    "litres_amount_swapped",
+    "price_out_of_band",
+    "plate_unknown",
+    "negative_quantity",
+    "implausible_time",
+}
 
 
 def test_no_phone_number_and_no_message_is_reported(pipeline: Pipeline) -> None:
