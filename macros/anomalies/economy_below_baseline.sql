@@ -10,7 +10,7 @@
     {%- set found -%}
         -- A fill that the next one tops up has no economy of its own, but litres that may be too many.
         judged_km_per_litre < low_km_per_litre
-        and not has_litres_over_usual_maximum and not has_refill_too_soon
+        and is_judged and not has_litres_over_usual_maximum and not has_refill_too_soon
         -- A top-up does not answer for too many litres in the fill that it completes.
         and not (
             interval_litres > litres
@@ -45,9 +45,9 @@
                     fill_before.unexplained_litres
                 from fill_intervals as fill_before
                 where
-                    fill_before.plate = found_fills.plate
-                    and fill_before.filled_at < found_fills.filled_at
-                    and coalesce(fill_before.exclusion_reason, '') not in ('not_live', 'duplicate')
+                    fill_before.plate = fill.plate
+                    and fill_before.filled_at < fill.filled_at
+                    and coalesce(fill_before.exclusion_reason, '') not in ('not_live', 'duplicate', 'corrected')
                 order by fill_before.filled_at desc
                 limit {{ var('economy')['baseline_fills'] }}
             ) as fills_before

@@ -15,9 +15,9 @@
         where
             coalesce({{ fill }}.filled_week < {{ fill }}.first_valid_from, true)
             and same_week.fuel_type = {{ fill }}.fuel_type
+            and same_week.fuel_type <> 'not_fuel'
             and same_week.filled_week = {{ fill }}.filled_week
             and same_week.price_per_litre_kes > 0
-            and same_week.exclusion_reason is distinct from 'not_live'
-            and same_week.exclusion_reason is distinct from 'duplicate'
+            and coalesce(same_week.exclusion_reason, '') not in ('not_live', 'duplicate', 'corrected')
     ) as fleet on true
 {%- endmacro %}

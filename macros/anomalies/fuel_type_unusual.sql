@@ -1,7 +1,7 @@
 {#- Another fuel than the vehicle's own. -#}
 {% macro anomaly_fuel_type_unusual() -%}
     {%- set found -%}
-        fuel_type <> usual_fuel_type and not is_duplicate
+        fuel_type <> usual_fuel_type and is_judged
         and fuel_type_samples >= fuel_type_unusual_min_samples
         and usual_fuel_type_share >= fuel_type_unusual_min_usual_share
     {%- endset -%}

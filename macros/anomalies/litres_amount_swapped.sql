@@ -4,13 +4,13 @@
         litres / nullif(amount_kes, 0) between expected_price * (1 - litres_amount_swapped_max_share_off)
         and expected_price * (1 + litres_amount_swapped_max_share_off)
         and (is_regulated or fleet_fills >= litres_amount_swapped_min_fleet_fills)
-        and not is_duplicate
+        and is_judged
     {%- endset -%}
     {%- set explanation -%}
         concat(
             {{ figure('litres', 1) }}, ' l for KES ', {{ figure('amount_kes') }},
             ' make sense the other way round: KES ', {{ figure('litres / amount_kes', 2) }},
-            ' per litre, where ', expected_price_source, ' is KES ', {{ figure('expected_price', 2) }}, '.'
+            ' per litre, where ', {{ words_for_expected_price() }}, ' is KES ', {{ figure('expected_price', 2) }}, '.'
         )
     {%- endset -%}
     {{ return({

@@ -1,7 +1,13 @@
 {#- A price per litre above what is allowed, or far below it. -#}
 {% macro anomaly_price_out_of_band() -%}
     {%- set lowest = 'expected_price * (1 - price_out_of_band_max_share_below)' -%}
-    {%- set highest = 'expected_price * (1 + price_out_of_band_max_share_above)' -%}
+    {#- The regulated maximum is Nairobi's: far from there the transport comes on top, in every year as many shillings. -#}
+    {%- set highest -%}
+        expected_price + greatest(
+            expected_price * price_out_of_band_max_share_above,
+            case when is_regulated then price_out_of_band_max_transport_kes else 0 end
+        )
+    {%- endset -%}
     {%- set found -%}
         (
             price_per_litre_kes > {{ highest }}
@@ -9,7 +15,8 @@
             or (price_per_litre_kes < {{ lowest }} and not has_litres_over_usual_maximum)
         )
         and (is_regulated or fleet_fills >= price_out_of_band_min_fleet_fills)
-        and not is_duplicate and not has_litres_amount_swapped and not has_fuel_type_unusual
+        and abs(price_per_litre_kes - expected_price) * litres >= price_out_of_band_min_kes
+        and is_judged and not has_litres_amount_swapped and not has_fuel_type_unusual
     {%- endset -%}
     {%- set observed -%}
         -- The band is rounded inwards, and a price a hair beside it shown with all its places.
@@ -26,12 +33,18 @@
     {%- set explanation -%}
         concat(
             'KES ', {{ figure('amount_kes') }}, ' for ', {{ figure('litres', 1) }}, ' l is KES ',
-            {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ', expected_price_source,
+            {{ figure('price_per_litre_kes', 2) }}, ' per litre of ', fuel_type, '; ', {{ words_for_expected_price() }},
             ' is KES ', {{ figure('expected_price', 2) }}, '.'
         )
     {%- endset -%}
     {{ return({
-        'thresholds': {'max_share_above': [0, 1], 'max_share_below': [0, 1], 'min_fleet_fills': [1, 1000000]},
+        'thresholds': {
+            'max_share_above': [0, 1],
+            'max_share_below': [0, 1],
+            'max_transport_kes': [0, 100],
+            'min_kes': [0, 100000],
+            'min_fleet_fills': [1, 1000000],
+        },
         'after': ['litres_amount_swapped', 'fuel_type_unusual', 'litres_over_usual_maximum'],
         'found': found,
         'observed': observed,

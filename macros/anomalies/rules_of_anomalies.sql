@@ -1,6 +1,6 @@
 {#-
     The rules: every macro of this project whose name is `anomaly_` and the name of a rule, called. A rule gives a
-    dictionary of SQL expressions over a row of `measured_fills` in v_fuel_anomalies:
+    dictionary of SQL expressions over a row `fill` of v_fuel_anomalies, with the columns of its CTE measured_fills:
 
     thresholds      its figures in seeds/anomaly_thresholds.csv, each with [lowest, highest]; the view has each as
                     a column <rule>_<threshold>
@@ -10,6 +10,7 @@
     found           whether there is something to look into; null is no
     looked_up       what is looked up for a fill that is found, as an item of a `from` clause, and
     confirmed       whether the rule still speaks, given that
+    key             the column that tells its findings apart, `id` if it says nothing
     observed, expected, kes_at_risk, explanation
                     its words
 -#}

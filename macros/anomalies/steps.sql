@@ -17,15 +17,17 @@
 {%- endmacro %}
 
 
-{#- Columns: what the rules measure. -#}
-{% macro measure_columns(rules) -%}
-    {%- set columns = [] -%}
-    {%- for rule in rules.values() -%}
-        {%- for name, value in rule.get('measures', {}).items() -%}
-            {%- do columns.append(value ~ ' as ' ~ name) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ columns | join(',\n        ') }}
+{#-
+    A join that adds `columns`, name to SQL expression, under the name `relation`. PostgreSQL works each out once for a
+    row, and not again in every place that names it, as it would with columns of a plain sub-select.
+-#}
+{% macro computed_once(relation, columns) -%}
+    left join lateral (
+        select
+            {%- for name, value in columns.items() %}
+            {{ value }} as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+    ) as {{ relation }} on true
 {%- endmacro %}
 
 
@@ -35,14 +37,17 @@
 -#}
 {% macro found_fills_ctes(rules, fills) -%}
     {%- for group in rules_in_order(rules) -%}
+    {%- set columns = {} -%}
+    {%- for name in group -%}
+        {%- do columns.update({'has_' ~ name: 'coalesce((' ~ rules[name].found ~ ') and ' ~ name ~ '_is_on, false)'}) -%}
+    {%- endfor -%}
 judged_{{ loop.index }} as (
 
     select
-        before.*
-        {%- for name in group %},
-        coalesce(({{ rules[name].found }}) and {{ name }}_is_on, false) as has_{{ name }}
-        {%- endfor %}
-    from {{ fills if loop.first else 'judged_' ~ loop.index0 }} as before
+        fill.*,
+        judged.*
+    from {{ fills if loop.first else 'judged_' ~ loop.index0 }} as fill
+    {{ computed_once('judged', columns) }}
 
 ),
 
@@ -58,17 +63,18 @@ found_fills as (
 {%- endmacro %}
 
 
-{#- A query for a lateral join with found_fills: a row for each rule that speaks for the fill, in words. -#}
+{#- A query for a lateral join with found_fills as fill: a row for each rule that speaks for it, in words. -#}
 {% macro findings_in_words(rules) -%}
     {%- for name, rule in rules.items() %}
         select
             '{{ name }}' as rule,
+            {{ finding_key(name, 'fill.' ~ rule.get('key', 'id')) }} as finding_key,
             {{ rule.observed }} as observed,
             {{ rule.expected }} as expected,
-            {{ rule.kes_at_risk }} as kes_at_risk,
+            abs({{ rule.kes_at_risk }}) as kes_at_risk,
             {{ rule.explanation }} as explanation
         {{ 'from ' ~ rule.looked_up if rule.looked_up }}
-        where has_{{ name }} {{ 'and ' ~ rule.confirmed if rule.confirmed }}
+        where has_{{ name }} {{ 'and (' ~ rule.confirmed ~ ')' if rule.confirmed }}
         {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -7,8 +7,7 @@
 -#}
 {% macro regulated_price(fill, city) -%}
     {%- set start = "valid_from::timestamp at time zone 'Africa/Nairobi'" -%}
-    {#- Not by its name: a CSV of before towns has no such column, and loads all the same. -#}
-    {%- set town = "lower(nullif(trim(to_jsonb(caps) ->> 'town'), ''))" -%}
+    {%- set town = 'lower(trim(caps.town))' -%}
     {%- for prices, condition in [('town_prices', 'is not null'), ('usual_prices', 'is null')] %}
     left join (
         -- A fuel's prices in their order, and the instants from which they hold.
@@ -25,7 +24,7 @@
         on {{ fill }}.fuel_type = {{ prices }}.fuel_type
         {{ 'and lower(trim(' ~ city ~ ')) = town_prices.town' if prices == 'town_prices' }}
     {%- endfor %}
-    cross join lateral (
+    left join lateral (
         select
             -- The price before the first one is null.
             coalesce(
@@ -33,5 +32,5 @@
                 usual_prices.prices[width_bucket({{ fill }}.filled_at, usual_prices.starts)]
             ) as max_price_kes_per_litre,
             least(town_prices.first_valid_from, usual_prices.first_valid_from) as first_valid_from
-    ) as regulated_price
+    ) as regulated_price on true
 {%- endmacro %}

@@ -20,6 +20,7 @@
             {'columns': ['filled_at']},
             {'columns': ['filled_at desc nulls last', 'id desc']},
             {'columns': ['loaded_at', 'id']},
+            {'columns': ['filled_at_source']},
         ] + alias_indexes,
     )
 }}

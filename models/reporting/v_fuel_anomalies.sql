@@ -1,5 +1,18 @@
 {{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 {%- set rules = rules_of_anomalies() %}
+{%- set measures = {
+    'is_duplicate': "coalesce(exclusion_reason in ('duplicate', 'corrected'), false)",
+    'is_judged':
+        "coalesce(exclusion_reason, '') not in ('duplicate', 'corrected', 'not_fuel')"
+        ~ " and coalesce(fuel_type <> 'not_fuel', true)"
+        ~ ' and coalesce(litres >= 0, true) and coalesce(amount_kes >= 0, true)',
+    'paid_price':
+        'coalesce(price_per_litre_kes, case when is_regulated'
+        ~ ' or fleet_fills >= price_out_of_band_min_fleet_fills then expected_price end)',
+} %}
+{%- for rule in rules.values() %}
+    {%- do measures.update(rule.get('measures', {})) %}
+{%- endfor %}
 
 -- Used more than once: as plain CTEs they would be copied, and read through for each fill of a vehicle.
 with fill_intervals as not materialized (
@@ -35,9 +48,12 @@ fills as (
         fill_intervals.*,
         tracker_devices.plate is not null as is_tracked,
         regulated_price.max_price_kes_per_litre,
-        regulated_price.first_valid_from
+        regulated_price.first_valid_from,
+        mistimed.filled_at_typed
     from fill_intervals
     left join tracker_devices on fill_intervals.plate = tracker_devices.plate
+    left join {{ ref('records') }} as mistimed
+        on fill_intervals.id = mistimed.id and mistimed.filled_at_source = 'reported'
     {{ regulated_price('fill_intervals', 'tracker_devices.assigned_city') }}
     where fill_intervals.exclusion_reason is distinct from 'not_live'
 
@@ -50,30 +66,25 @@ priced_fills as (
         switches.*,
         thresholds.*,
         fleet.samples as fleet_fills,
-        fills.max_price_kes_per_litre is not null as is_regulated,
-        coalesce(fills.max_price_kes_per_litre, fleet.median_price) as expected_price,
-        case
-            when fills.max_price_kes_per_litre is not null then 'the regulated maximum of that date'
-            else 'the fleet''s median of that week'
-        end as expected_price_source
+        price.*
     from fills
     {{ fleet_price('fills') }}
     cross join switches
     cross join thresholds
+    {{ computed_once('price', {
+        'expected_price': 'coalesce(fills.max_price_kes_per_litre, fleet.median_price)',
+        'is_regulated': 'fills.max_price_kes_per_litre is not null',
+    }) }}
 
 ),
 
 measured_fills as (
 
     select
-        priced_fills.*,
-        {{ measure_columns(rules) }},
-        coalesce(exclusion_reason = 'duplicate', false) as is_duplicate,
-        coalesce(
-            price_per_litre_kes,
-            case when is_regulated or fleet_fills >= price_out_of_band_min_fleet_fills then expected_price end
-        ) as paid_price
-    from priced_fills
+        fill.*,
+        measures.*
+    from priced_fills as fill
+    {{ computed_once('measures', measures) }}
 
 ),
 
@@ -82,13 +93,36 @@ measured_fills as (
 findings as (
 
     select
-        found_fills.id,
-        found_fills.plate,
-        found_fills.filled_at,
-        finding.*
-    from found_fills
+        fill.id,
+        fill.plate,
+        fill.filled_at,
+        finding.rule,
+        finding.finding_key,
+        finding.observed,
+        finding.expected,
+        -- All findings of a fill together put no more in question than was paid: the largest comes first.
+        case
+            when finding.kes_at_risk is not null
+                then least(
+                    finding.kes_at_risk,
+                    greatest(
+                        coalesce(abs(fill.amount_kes), abs(fill.litres) * fill.paid_price) - finding.kes_before, 0
+                    )
+                )
+        end::numeric(24, 2) as kes_at_risk,
+        finding.explanation
+    from found_fills as fill
     cross join lateral (  -- noqa: ST05
-        {{ findings_in_words(rules) }}
+        select
+            in_words.*,
+            coalesce(
+                sum(kes_at_risk)
+                    over (
+                        order by kes_at_risk desc nulls last, rule
+                        rows between unbounded preceding and 1 preceding
+                    ), 0
+            ) as kes_before
+        from ({{ findings_in_words(rules) }}) as in_words
     ) as finding
 
 ),
@@ -105,7 +139,14 @@ final as (
         findings.observed,
         findings.expected,
         findings.kes_at_risk,
-        findings.explanation
+        findings.explanation,
+        findings.finding_key,
+        coalesce(reviewed.verdict, 'open') as status,
+        {{ csv_cell('findings.finding_key') }}
+        || ',dismissed,,' || to_char(now() at time zone 'Africa/Nairobi', 'YYYY-MM-DD') || ',' as csv_line,
+        {{ without_phone_numbers('reviewed.reviewed_by') }} as reviewed_by,
+        reviewed.reviewed_on,
+        {{ without_phone_numbers('reviewed.note') }} as note
     from findings
     -- `limit all`: a probe for each finding, not a join with all records. Naming the rule makes the probe
     -- wait for the finding.
@@ -119,6 +160,7 @@ final as (
             limit all
         ) as records
     inner join {{ ref('anomaly_rules') }} as anomaly_rules on findings.rule = anomaly_rules.rule
+    left join {{ ref('reviewed_findings') }} as reviewed on findings.finding_key = reviewed.finding_key
 
 )
 

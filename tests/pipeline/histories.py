@@ -79,6 +79,8 @@ def price_caps() -> dict[str, list[tuple[date, float]]]:
     caps: dict[str, list[tuple[date, float]]] = {}
     with (SEEDS / "fuel_price_caps.csv").open() as lines:
         for row in csv.DictReader(lines):
+            if row.get("town"):
+                continue
             caps.setdefault(row["fuel_type"], []).append(
                 (date.fromisoformat(row["valid_from"]), float(row["max_price_kes_per_litre"]))
             )
@@ -277,7 +279,9 @@ def _planted(
             litres = round(vehicle.tank * rng.uniform(0.9, 1.0), 2)
             yield replace(bad, litres=litres, amount_kes=round(litres * price, -1))
         case "plate_unknown":
-            yield replace(bad, plate=f"KZ{whole.plate[2:]}")
+            # Another one each time: a plate is one finding, however often it is reported.
+            letters = rng.choice("YZ") + rng.choice(_LETTERS)
+            yield replace(bad, plate=f"K{letters}{int(next(ids)) % 1000:03}{rng.choice(_LETTERS)}")
 
 
 def fleet_fills(

@@ -11,6 +11,7 @@ from demo import servers
 from tests.conftest import ROOT, Dbt, copy_project, fresh_database
 
 RULES = (ROOT / "seeds" / "anomaly_rules.csv").read_text()
+LAST = RULES.count("\n")  # the line of plate_unknown
 THRESHOLDS = (ROOT / "seeds" / "anomaly_thresholds.csv").read_text()
 OLD_FORM = (
     "rule,enabled,threshold,second_threshold,third_threshold,fourth_threshold,min_samples,severity,description\n"
@@ -34,10 +35,13 @@ def changed(text: str, old: str, new: str) -> str:
 WRONG = {
     "rules": {
         "old form": (OLD_FORM, "Thresholds are lines of seeds/anomaly_thresholds.csv now"),
-        "unknown rule": (RULES + "theft,true,high,Fuel is gone.\n", "line 12: rule 'theft' must be one of"),
+        "unknown rule": (
+            RULES + "theft,true,high,Fuel is gone.\n",
+            f"line {LAST + 1}: rule 'theft' must be one of",
+        ),
         "no severity": (
             changed(RULES, "plate_unknown,true,low", "plate_unknown,true,"),
-            "line 11: severity is empty",
+            f"line {LAST}: severity is empty",
         ),
         "not a switch": (
             changed(RULES, "plate_unknown,true", "plate_unknown,on"),
@@ -45,7 +49,7 @@ WRONG = {
         ),
         "twice": (
             RULES + "plate_unknown,false,low,Off.\n",
-            "line 12: plate_unknown -> f, low, Off. contradicts line 11",
+            f"line {LAST + 1}: plate_unknown -> f, low, Off. contradicts line {LAST}",
         ),
     },
     "thresholds": {
