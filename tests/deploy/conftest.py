@@ -100,7 +100,7 @@ class Job:
 def copy_source(destination: Path) -> Path:
     """A copy of what the image holds."""
     copy_project(destination)
-    for part in ("loader", "deploy"):
+    for part in ("loader", "deploy", "report"):
         shutil.copytree(ROOT / part, destination / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "requirements.lock", destination)
     return destination
