@@ -10,7 +10,8 @@
     {%- set found -%}
         -- A fill that the next one tops up has no economy of its own, but litres that may be too many.
         judged_km_per_litre < low_km_per_litre
-        and is_judged and not has_litres_over_usual_maximum and not has_refill_too_soon
+        and is_judged and exclusion_reason is distinct from 'mixed_fuels'
+        and not has_litres_over_usual_maximum and not has_refill_too_soon
         -- A top-up does not answer for too many litres in the fill that it completes.
         and not (
             interval_litres > litres

@@ -2,6 +2,9 @@
 {% macro anomaly_fuel_type_unusual() -%}
     {%- set found -%}
         fuel_type <> usual_fuel_type and is_judged
+        -- A vehicle may take petrol and gas in turn, and any fuel and electricity.
+        and exclusion_reason is distinct from 'mixed_fuels'
+        and not array[fuel_type, usual_fuel_type] && array['electric', 'lpg']
         and fuel_type_samples >= fuel_type_unusual_min_samples
         and usual_fuel_type_share >= fuel_type_unusual_min_usual_share
     {%- endset -%}

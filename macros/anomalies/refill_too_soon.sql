@@ -49,6 +49,7 @@
         and not has_litres_over_usual_maximum and not has_litres_amount_swapped
         and (previous_fill_litres > {{ most }}) is not true
         and fills_up
+        and exclusion_reason is distinct from 'mixed_fuels'
         -- Asked before the tank is, since it is asked quickly.
         and litres - km_since_previous_fill / usual_km_per_litre
         > usual_max_litres * refill_too_soon_min_unexplained_share_of_usual_maximum
