@@ -1,8 +1,27 @@
-{#- What each step carries along of a fill; a narrow row is quicker to sort. -#}
+{#- What the first steps take of a record. -#}
+{% macro record_columns() -%}
+id,
+    plate,
+    filled_at,
+    has_time,
+    created_at,
+    department_raw,
+    fuel_type_raw,
+    fuel_type,
+    litres,
+    amount_kes,
+    price_per_litre_kes,
+    odometer_km,
+    load_id
+{%- endmacro %}
+
+
+{#- What each later step carries along of a fill; a narrow row is quicker to sort. -#}
 {% macro fill_columns() -%}
 id,
     plate,
     filled_at,
+    has_time,
     department_raw,
     fuel_type_raw,
     fuel_type,
@@ -14,5 +33,7 @@ id,
     reading_km,
     filled_s,
     unusable_reason,
-    duplicate_of_id
+    duplicate_of_id,
+    corrected_field,
+    corrected_to
 {%- endmacro %}

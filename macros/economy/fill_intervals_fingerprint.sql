@@ -6,7 +6,8 @@
 {% macro fill_intervals_fingerprint() -%}
     {%- set parts = [
         tojson(var('economy'), sort_keys=true), records_fingerprint(),
-        fill_columns(), order_of_fills(), order_by_blocks(), readings_agree('a', 'b', 'c', 'd'),
+        record_columns(), fill_columns(), order_of_fills(), order_by_blocks(), readings_agree('a', 'b', 'c', 'd'),
+        better_report('a', 'b'),
     ] -%}
     {%- if execute -%}
         {%- for node in with_steps('model.' ~ project_name ~ '.fill_intervals') -%}

@@ -11,6 +11,9 @@
         'has_reading': 'unusable_reason is null and duplicate_of_id is null and coalesce(odometer_km, 0) > 0',
         'usable_litres': 'case when litres > 0 then litres end',
         'has_implausible_litres': 'false',
+        'has_time': 'true',
+        'created_at': 'filled_at',
+        'takes_two_fuels': 'false',
     } -%}
     {%- set columns = {} -%}
     {%- set names = step_columns() | list -%}

@@ -1,42 +1,41 @@
 {%- set economy = var('economy') -%}
-{#- What the samples are of, and which fills give one. -#}
+{#- The samples are of the same fills in the same order; null where a fill has no such figure. -#}
 {%- set samples = {
-    'litres': (
-        'usable_litres::double precision',
-        'is_counted and usable_litres is not null and not has_implausible_litres',
-    ),
-    'distances_km': ('candidate_distance_km', 'candidate_distance_km is not null'),
-    'km_per_litre': ('candidate_distance_km / candidate_litres', 'candidate_distance_km is not null'),
-    'fuel_types': ('fuel_type', 'is_counted and fuel_type is not null'),
+    'litres': 'case when not has_implausible_litres then usable_litres end::double precision',
+    'distances_km': 'case when is_candidate then candidate_distance_km end',
+    'interval_litres': 'case when is_candidate then candidate_litres end',
+    'fuel_types': 'fuel_type',
 } -%}
 
-with blocks as (
+with candidates as (
 
     select
         measured_intervals.*,
+        case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
+        case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres,
+        reason_so_far is null and distance_km <= {{ economy.max_km_per_litre }} * litres_of_interval as is_candidate,
         -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case
             when fills_before < {{ economy.baseline_block_fills }} then fills_before
             else fills_before - fills_before % {{ economy.baseline_block_fills }}
-        end as block,
-        case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
-        case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres
+        end as block
     from {{ ref('measured_intervals') }} as measured_intervals
     order by plate, is_counted
 
 )
 
--- The samples are the same for the whole block, so its first fill alone carries them.
+-- The samples are the same for the whole block, so its first fill alone carries them; but where a vehicle takes two
+-- fuels, each fill looks for those of its own.
 select
-    blocks.*,
-    {% for name, (value, condition) in samples.items() %}
+    candidates.*,
+    {% for name, value in samples.items() %}
         case
-            when fills_before = block
-                then array_agg({{ value }}) filter (where {{ condition }}) over previous_blocks
+            when is_counted and (fills_before = block or takes_two_fuels)
+                then array_agg({{ value }}) over previous_blocks
         end as sample_{{ name }},
     {% endfor %}
     fills_before = block as starts_block
-from blocks
+from candidates
 window
     previous_blocks as (
         partition by plate, is_counted

@@ -54,6 +54,7 @@ select
     ends_interval and not is_merged as ends_interval,
     block,
     previous_fill_s,
+    previous_fill_has_time,
     previous_fill_litres,
     km_since_previous_fill,
     has_implausible_litres,
@@ -78,6 +79,7 @@ select
         when reason_so_far is not null then reason_so_far
         when is_merged then 'topup_merged'
         when is_too_far then 'missed_fill_suspected'
+        when candidate_distance_km > {{ economy.max_km_per_litre }} * candidate_litres then 'economy_implausible'
     end as exclusion_reason
 from merged_intervals
 order by plate, is_counted, block

@@ -7,8 +7,8 @@ with neighbours as (
             lead(reading_km, {{ n }}) over readings as km_after_{{ n }},
             lead(filled_s, {{ n }}) over readings as s_after_{{ n }},
         {% endfor %}
-        vehicle_fills.*
-    from {{ ref('vehicle_fills') }} as vehicle_fills
+        corrected_fills.*
+    from {{ ref('corrected_fills') }} as corrected_fills
     window readings as (
         partition by plate, has_reading
         {{ order_of_fills() }}

@@ -29,7 +29,9 @@ numbered_intervals as (
         lag(odometer_km) over vehicle as previous_fill_odometer_km,
         case when is_counted then lag(usable_litres) over vehicle end as previous_fill_litres,
         case when has_good_reading then odometer_km end
-        - lag(case when has_good_reading then odometer_km end) over vehicle as km_since_previous_fill
+        - lag(case when has_good_reading then odometer_km end) over vehicle as km_since_previous_fill,
+        lag(has_time) over vehicle as previous_fill_has_time,
+        coalesce(fuel_type <> lag(fuel_type) over vehicle, false)::int as changes_fuel
     from believed_litres
     window vehicle as (
         partition by plate, is_counted
@@ -38,20 +40,47 @@ numbered_intervals as (
 
 ),
 
+fuels_around as (
+
+    -- Who takes two fuels in turn changes often. One fill of another fuel is two changes, and may be mistyped.
+    select
+        numbered_intervals.*,
+        is_counted and (
+            sum(changes_fuel) over around >= greatest(
+                {{ economy.mixed_fuels_min_changes }},
+                {{ economy.mixed_fuels_min_share_of_changes }} * count(*) over around
+            )
+            or least(
+                count(*) filter (where fuel_type = 'electric') over around,
+                count(*) filter (where fuel_type <> 'electric') over around
+            ) >= {{ economy.mixed_fuels_min_electric_fills }}
+        ) as takes_two_fuels
+    from numbered_intervals
+    window
+        around as (
+            partition by plate, is_counted
+            {{ order_of_fills() }}
+            rows between {{ economy.baseline_fills }} preceding and {{ economy.baseline_fills }} following
+        )
+
+),
+
 interval_sums as (
 
     -- The fill before the first one of an interval ended the interval before.
     select
-        numbered_intervals.*,
+        fuels_around.*,
         sum(usable_litres) over whole_interval as litres_of_interval,
         case
             when not bool_or(amount_kes is null) over whole_interval then sum(amount_kes) over whole_interval
         end as amount_of_interval_kes,
+        bool_or(fuel_type = 'electric') over whole_interval
+        and bool_or(fuel_type <> 'electric') over whole_interval as adds_litres_to_kwh,
         bool_or(usable_litres is null) over whole_interval as misses_litres,
         bool_or(has_implausible_litres) over whole_interval as holds_implausible_litres,
         first_value(previous_fill_odometer_km) over whole_interval as previous_odometer_km,
         first_value(previous_fill_s) over whole_interval as previous_end_s
-    from numbered_intervals
+    from fuels_around
     window whole_interval as (
         partition by plate, is_counted, interval_number
         {{ order_of_fills() }}
@@ -66,8 +95,10 @@ select
     ends_interval,
     fills_before,
     previous_fill_s,
+    previous_fill_has_time,
     previous_fill_litres,
     km_since_previous_fill,
+    takes_two_fuels,
     usable_litres,
     has_implausible_litres,
     litres_of_interval,
@@ -77,6 +108,7 @@ select
     case when has_reading then odometer_km - previous_odometer_km end as distance_km,
     case
         when unusable_reason is not null then unusable_reason
+        when corrected_field is not null then 'corrected'
         when duplicate_of_id is not null then 'duplicate'
         when not has_reading then 'odometer_missing'
         when previous_odometer_km is null then 'first_fill'
@@ -88,6 +120,7 @@ select
                 'previous_odometer_km::double precision', 'previous_end_s', 'reading_km', 'filled_s'
             ) }}
             then 'distance_implausible'
+        when takes_two_fuels or adds_litres_to_kwh then 'mixed_fuels'
         when odometer_km = previous_odometer_km then 'odometer_repeated'
         when is_topped_up then 'topup_merged'
         when misses_litres then 'litres_missing'

@@ -27,7 +27,9 @@ select
     null::int as rolling_intervals,
     false as is_valid,
     case
-        when deleted_at is not null or absent_since is not null then 'not_live' else 'plate_missing'
+        when deleted_at is not null or absent_since is not null then 'not_live'
+        when fuel_type = 'not_fuel' then 'not_fuel'
+        else 'plate_missing'
     end as exclusion_reason,
     null::numeric as hours_since_previous_fill,
     null::numeric as previous_fill_litres,
@@ -55,6 +57,9 @@ select
     end as month_priced_amount_kes,
     null::numeric as month_km,
     null::numeric as month_km_litres,
-    load_id
+    load_id,
+    null::text as corrected_field,
+    null::numeric as corrected_to,
+    null::numeric as lost_kes
 from {{ ref('records') }}
 where plate is null

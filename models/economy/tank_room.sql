@@ -93,6 +93,7 @@ select
     {{ fill_columns() }},
     is_counted,
     previous_fill_s,
+    previous_fill_has_time,
     previous_fill_litres,
     km_since_previous_fill,
     usual_distance_km,

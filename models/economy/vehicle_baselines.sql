@@ -1,31 +1,26 @@
 {%- set economy = var('economy') -%}
-{%- set baseline = [
-    'usual_distance_km', 'usual_max_litres', 'fills_up', 'litres_samples', 'usual_km_per_litre',
-    'km_per_litre_mad', 'km_per_litre_samples', 'usual_fuel_type', 'usual_fuel_type_share', 'fuel_type_samples',
+{#- What a block shares, and whether a fill of a vehicle that takes two fuels has it too: an economy it has not. -#}
+{%- set shared = [
+    'usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad', 'usual_fuel_type', 'usual_fuel_type_share',
 ] -%}
 
-with medians as (
+with middles as (
 
     select
         baseline_samples.*,
         case when starts_block then (
-            select value from unnest(sample_litres) as value
-            order by value desc limit 1 offset 1
-        ) end as block_most_litres,
-        case when starts_block then (
             select
-                percentile_cont(0.5) within group (
-                    order by value
-                )
-            from unnest(sample_distances_km) as value
-        ) end as block_usual_distance_km,
-        case when starts_block then (
-            select
-                percentile_cont(0.5) within group (
-                    order by value
-                )
-            from unnest(sample_km_per_litre) as value
-        ) end as block_usual_km_per_litre,
+                array[
+                    percentile_cont(0.5) within group (
+                        order by km
+                    ),
+                    percentile_cont(0.5) within group (
+                        order by km / litres
+                    ),
+                    count(km)
+                ]
+            from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
+        ) end as block_middles,
         case when starts_block then (
             select mode() within group (
                 order by value
@@ -36,21 +31,48 @@ with medians as (
 
 ),
 
+explained_litres as (
+
+    -- More than the way burns does not become usual, however often it happens. Where no way is known all litres
+    -- count; where a vehicle takes two fuels, those of the fill's own.
+    select
+        middles.*,
+        block_middles[1] as block_usual_distance_km,
+        block_middles[2] as block_usual_km_per_litre,
+        case when sample_litres is not null then (
+            select array[(array_agg(litres order by litres desc))[2], count(*)]
+            from
+                unnest(sample_litres, sample_distances_km, sample_interval_litres, sample_fuel_types)
+                as sample (litres, km, interval_litres, sample_fuel_type)
+            where
+                litres is not null
+                and case
+                    when takes_two_fuels then sample_fuel_type = fuel_type
+                    when block_middles[2] is null then true
+                    else
+                        interval_litres * block_middles[2]
+                        <= km * {{ economy.explained_max_times_usual_litres }}
+                end
+        ) end as most_litres
+    from middles
+    order by plate, is_counted, block
+
+),
+
 deviations as (
 
     select
-        medians.*,
-        round(block_most_litres::numeric, 3) as block_usual_max_litres,
+        explained_litres.*,
         case when starts_block then round((
             select
                 percentile_cont(0.5) within group (
-                    order by abs(value - block_usual_km_per_litre)
+                    order by abs(km / litres - block_usual_km_per_litre)
                 )
-            from unnest(sample_km_per_litre) as value
+            from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
         )::numeric, 3) end as block_km_per_litre_mad,
         case when starts_block then round(
             cardinality(array_positions(sample_fuel_types, block_usual_fuel_type))::numeric
-            / cardinality(sample_fuel_types), 3
+            / nullif(cardinality(array_remove(sample_fuel_types, null)), 0), 3
         ) end as block_usual_fuel_type_share,
         -- Who often burns more than the largest fills hold does not fill up. An interval of more litres holds
         -- several fills.
@@ -59,18 +81,15 @@ deviations as (
                 avg(
                     (
                         km / block_usual_km_per_litre
-                        > block_most_litres * {{ economy.partial_fills_times_usual_max }}
+                        > most_litres[1] * {{ economy.partial_fills_times_usual_max }}
                     )::int
                 ) <= {{ economy.partial_fills_max_share }}
-            from unnest(sample_distances_km, sample_km_per_litre) as sample (km, km_per_litre)
-            where km / km_per_litre <= block_most_litres
+            from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
+            where litres <= most_litres[1]
         ) end as block_fills_up,
-        case when starts_block then coalesce(cardinality(sample_litres), 0) end as block_litres_samples,
-        case when starts_block then coalesce(cardinality(sample_km_per_litre), 0) end
-        as block_km_per_litre_samples,
-        case when starts_block then coalesce(cardinality(sample_fuel_types), 0) end
+        case when starts_block then coalesce(cardinality(array_remove(sample_fuel_types, null)), 0) end
         as block_fuel_type_samples
-    from medians
+    from explained_litres
     order by plate, is_counted, block
 
 )
@@ -79,8 +98,10 @@ select
     {{ fill_columns() }},
     is_counted,
     ends_interval,
+    takes_two_fuels,
     block,
     previous_fill_s,
+    previous_fill_has_time,
     previous_fill_litres,
     km_since_previous_fill,
     has_implausible_litres,
@@ -91,8 +112,19 @@ select
     distance_km,
     reason_so_far,
     candidate_distance_km,
-    {% for column in baseline %}
-        first_value(block_{{ column }}) over of_block as {{ column }},
+    {% for column in shared %}
+        case when not takes_two_fuels then first_value(block_{{ column }}) over of_block end as {{ column }},
+    {% endfor %}
+    {% for column, value in [
+        ('km_per_litre_samples', 'block_middles[3]::int'), ('fuel_type_samples', 'block_fuel_type_samples'),
+    ] %}
+        case when takes_two_fuels then 0 else coalesce(first_value({{ value }}) over of_block, 0) end as {{ column }},
+    {% endfor %}
+    {% for column, value in [
+        ('usual_max_litres', 'round(most_litres[1]::numeric, 3)'),
+        ('litres_samples', 'coalesce(most_litres[2]::int, 0)'),
+    ] %}
+        case when takes_two_fuels then {{ value }} else first_value({{ value }}) over of_block end as {{ column }},
     {% endfor %}
     candidate_litres
 from deviations

@@ -3,21 +3,12 @@
 with fills as (
 
     select
-        id,
-        plate,
-        filled_at,
-        department_raw,
-        fuel_type_raw,
-        fuel_type,
-        litres,
-        amount_kes,
-        price_per_litre_kes,
-        odometer_km,
-        load_id,
+        {{ record_columns() }},
         case when odometer_km > 0 then odometer_km end::double precision as reading_km,
         date_part('epoch', filled_at) as filled_s,
         case
             when deleted_at is not null or absent_since is not null then 'not_live'
+            when fuel_type = 'not_fuel' then 'not_fuel'
             when filled_at is null then 'time_missing'
         end as unusable_reason
     from {{ ref('records') }}
@@ -25,56 +16,59 @@ with fills as (
 
 ),
 
-compared_with_same_fill as (
+same_readings as (
 
-    -- The vehicle's two fills before with the same litres and amount, and its first with the same reading.
+    -- The three reports before and the three after of the same reading. A report without one has its turn in the
+    -- next step. Different things that are no fuel may well cost the same.
     select
         fills.*,
-        lag(id) over same_fill as same_id,
-        filled_s - lag(filled_s) over same_fill as seconds_since_same,
-        reading_km - lag(reading_km) over same_fill as km_since_same,
-        lag(id, 2) over same_fill as earlier_same_id,
-        reading_km - lag(reading_km, 2) over same_fill as km_since_earlier_same,
-        filled_s - first_value(filled_s) over same_reading as seconds_since_reading
+        array_agg((id, created_at, filled_s, litres, amount_kes)) over near as near_reports,
+        first_value(filled_s) over of_reading as reading_since_s
     from fills
     window
-        same_fill as (
-            partition by plate, unusable_reason is null, litres, amount_kes
-            {{ order_of_fills() }}
+        of_reading as (
+            partition by
+                plate,
+                unusable_reason,
+                case when unusable_reason = 'not_fuel' then fuel_type_raw end,
+                reading_km,
+                case when reading_km is null then id end
+            order by filled_at, created_at, id collate "C"
         ),
-        same_reading as (
-            partition by plate, unusable_reason is null, reading_km
-            {{ order_of_fills() }}
-        )
-
-),
-
-marked_duplicates as (
-
-    -- A reading that was the same already a day before proves nothing: the odometer does not move. A report
-    -- without a reading may lie between the two.
-    select
-        compared_with_same_fill.*,
-        case
-            when unusable_reason is not null or coalesce(litres, amount_kes) is null then null
-            when
-                coalesce(km_since_same, 0) = 0
-                and seconds_since_same <= {{ economy.duplicate_max_hours_without_odometer }} * 3600
-                then same_id
-            when seconds_since_reading <= {{ economy.duplicate_max_hours }} * 3600
-                then
-                    case
-                        when km_since_same = 0 then same_id
-                        when km_since_earlier_same = 0 then earlier_same_id
-                    end
-        end as duplicate_of_id
-    from compared_with_same_fill
+        near as (of_reading rows between 3 preceding and 3 following)
 
 )
 
+-- A reading that was the same already a day before proves nothing: the odometer does not move.
 select
-    {{ fill_columns() }},
-    unusable_reason is null and duplicate_of_id is null as is_counted,
-    unusable_reason is null and duplicate_of_id is null and reading_km is not null as has_reading
-from marked_duplicates
+    {{ record_columns() }},
+    reading_km,
+    filled_s,
+    unusable_reason,
+    case
+        when cardinality(near_reports) > 1 and coalesce(unusable_reason, 'not_fuel') = 'not_fuel' then (
+            select other.id
+            from
+                unnest(near_reports) as other (
+                    id text,
+                    created_at timestamptz,
+                    filled_s double precision,
+                    litres numeric,
+                    amount_kes numeric
+                )
+            where
+                {{ reported('other') }} < {{ reported('same_readings') }}
+                and {{ same_litres('other', 'same_readings') }}
+                and {{ same_amount('other', 'same_readings') }}
+                and coalesce(other.litres, other.amount_kes) is not null
+                and (
+                    abs(other.filled_s - same_readings.filled_s) <= {{ economy.resend_max_hours }} * 3600
+                    or greatest(other.filled_s, same_readings.filled_s) - reading_since_s
+                    <= {{ economy.duplicate_max_hours }} * 3600
+                )
+            order by {{ reported('other') }}
+            limit 1
+        )
+    end as repeats_id
+from same_readings
 order by plate

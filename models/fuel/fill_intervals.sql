@@ -80,10 +80,7 @@ fills_of_vehicles as (
         exclusion_reason,
         case
             when
-                is_counted
-                -- Midnight in Nairobi is a date without a time.
-                and (filled_s + 10800) / 86400 <> floor((filled_s + 10800) / 86400)
-                and (previous_fill_s + 10800) / 86400 <> floor((previous_fill_s + 10800) / 86400)
+                is_counted and has_time and previous_fill_has_time
                 then round(((filled_s - previous_fill_s) / 3600)::numeric, 3)
         end as hours_since_previous_fill,
         previous_fill_litres,
@@ -107,7 +104,16 @@ fills_of_vehicles as (
         month_priced_amount_kes,
         month_km,
         month_km_litres,
-        load_id
+        load_id,
+        corrected_field,
+        corrected_to,
+        case
+            when is_valid and usual_km_per_litre is not null
+                then round(
+                    greatest(litres_of_interval - distance_km / usual_km_per_litre::numeric, 0)
+                    * amount_of_interval_kes / litres_of_interval, 2
+                )
+        end as lost_kes
     from {{ ref('month_sums') }}
     {%- if some_rows %}
     where plate = any(array(select plate from changed_plates))

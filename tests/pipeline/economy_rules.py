@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from math import inf
 from statistics import median
 from typing import Any
 
-
-@dataclass
-class Fact:
-    """One row of fuel.records, as far as economy looks at it."""
-
-    id: str
-    plate: str | None
-    filled_at: datetime | None
-    litres: float | None
-    amount_kes: float | None
-    odometer_km: float | None
-    fuel_type: str | None = None
-    live: bool = True
+from .economy_reports import Fact, agree, at, km, order, resolve
 
 
 @dataclass
@@ -70,6 +58,8 @@ def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
     for fact in facts:
         if not fact.live:
             verdicts[fact.id] = Verdict("not_live")
+        elif fact.fuel_type == "not_fuel":
+            verdicts[fact.id] = Verdict("not_fuel")
         elif fact.plate is None:
             verdicts[fact.id] = Verdict("plate_missing")
         elif fact.filled_at is None:
@@ -77,52 +67,15 @@ def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
         else:
             vehicles.setdefault(fact.plate, []).append(fact)
     for fills in vehicles.values():
-        verdicts |= _judge_vehicle(sorted(fills, key=_order), limits)
+        verdicts |= _judge_vehicle(sorted(fills, key=order), limits)
     return verdicts
-
-
-def _order(fill: Fact) -> tuple[datetime, float, str]:
-    assert fill.filled_at is not None
-    return fill.filled_at, float("inf") if fill.odometer_km is None else fill.odometer_km, fill.id
-
-
-def _at(fill: Fact) -> datetime:
-    assert fill.filled_at is not None
-    return fill.filled_at
-
-
-def _km(fill: Fact) -> float:
-    assert fill.odometer_km is not None
-    return fill.odometer_km
-
-
-def _agree(earlier: Fact, later: Fact, limits: dict[str, Any]) -> bool:
-    days = max((_at(later) - _at(earlier)) / timedelta(days=1), 1)
-    return 0 <= _km(later) - _km(earlier) <= limits["max_km_per_day"] * days
-
-
-def _is_duplicate(fill: Fact, earlier: list[Fact], limits: dict[str, Any]) -> bool:
-    if fill.litres is None and fill.amount_kes is None:
-        return False
-    same = [other for other in earlier if (other.litres, other.amount_kes) == (fill.litres, fill.amount_kes)]
-    if not same:
-        return False
-    if fill.odometer_km:
-        first = next((other for other in earlier if other.odometer_km == fill.odometer_km), fill)
-        is_new = _at(fill) - _at(first) <= timedelta(hours=limits["duplicate_max_hours"])
-        if is_new and any(other.odometer_km == fill.odometer_km for other in same[-2:]):
-            return True
-    last = same[-1]
-    return (not fill.odometer_km or not last.odometer_km or fill.odometer_km == last.odometer_km) and _at(
-        fill
-    ) - _at(last) <= timedelta(hours=limits["duplicate_max_hours_without_odometer"])
 
 
 def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
     def support(n: int) -> int:
         others = [*readings[max(n - 3, 0) : n], *readings[n + 1 : n + 4]]
         return sum(
-            1 if _agree(*sorted((other, readings[n]), key=_order), limits) else -1  # type: ignore[misc]
+            1 if agree(*sorted((other, readings[n]), key=order), limits) else -1  # type: ignore
             for other in others
         )
 
@@ -130,31 +83,25 @@ def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
     wrong = {n for n, sum_ in enumerate(supports) if sum_ <= -2}
     for n in range(1, len(readings)):
         earlier, later = readings[n - 1], readings[n]
-        if _agree(earlier, later, limits):
+        if agree(earlier, later, limits):
             continue
         if supports[n - 1] < supports[n]:
             wrong.add(n - 1)
         elif (
-            supports[n - 1] > supports[n]
-            or n + 1 == len(readings)
-            or _agree(earlier, readings[n + 1], limits)
+            supports[n - 1] > supports[n] or n + 1 == len(readings) or agree(earlier, readings[n + 1], limits)
         ):
             wrong.add(n)
     return [reading for n, reading in enumerate(readings) if n not in wrong]
 
 
 def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
-    verdicts: dict[str, Verdict] = {}
-    counted: list[Fact] = []
-    for n, fill in enumerate(fills):
-        if _is_duplicate(fill, fills[:n], limits):
-            verdicts[fill.id] = Verdict("duplicate")
-        else:
-            counted.append(fill)
+    counted, reasons = resolve(fills, limits)
+    verdicts = {id_: Verdict(reason) for id_, reason in reasons.items()}
+    takes_two = _takes_two_fuels(counted, limits)
 
     good = _good_readings([fill for fill in counted if fill.odometer_km], limits)
     good_ids = {fill.id for fill in good}
-    hops = sorted(_km(b) - _km(a) for a, b in pairwise(good) if _km(b) > _km(a))
+    hops = sorted(km(b) - km(a) for a, b in pairwise(good) if km(b) > km(a))
     usual_hop = hops[(len(hops) - 1) // 2] if hops else None
     day = timedelta(hours=limits["topup_max_hours"])
     topped_up: set[str] = set()
@@ -162,10 +109,10 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         few_km = limits["topup_max_km"]
         if usual_hop is not None:
             few_km = min(few_km, limits["topup_max_share_of_usual_distance"] * usual_hop)
-        if _at(b) - _at(a) <= day and 0 <= _km(b) - _km(a) <= few_km:
+        if at(b) - at(a) <= day and 0 <= km(b) - km(a) <= few_km:
             topped_up.add(a.id)
     complete = [reading for reading in good if reading.id not in topped_up]
-    repeated = {b.id for a, b in pairwise(complete) if _km(a) == _km(b)}
+    repeated = {b.id for a, b in pairwise(complete) if km(a) == km(b)}
 
     last: Fact | None = None
     tank: list[Fact] = []
@@ -177,8 +124,8 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         measured.append(
             _Measured(
                 fill,
-                _reason(fill, last, tank, is_good, is_topped_up, limits),
-                _km(fill) - _km(last) if last and fill.odometer_km else None,
+                _reason(fill, last, tank, is_good, is_topped_up, takes_two[fill.id], limits),
+                km(fill) - km(last) if last and fill.odometer_km else None,
                 sum(part.litres or 0 for part in tank),
                 ends,
             )
@@ -186,7 +133,7 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         if ends:
             last, tank = fill, []
     for n, one in enumerate(measured):
-        one.baseline = _baseline(measured, n, limits)
+        one.baseline = _baseline(measured, n, takes_two[one.fill.id], limits)
 
     # Far more km than the litres explain: the next interval makes up for it, or a fill was not reported.
     ends_of_intervals = [one for one in measured if one.ends]
@@ -196,14 +143,16 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
             assert one.distance_km is not None
             assert following.distance_km is not None
             assert one.baseline.km_per_litre is not None
-            km, litres = one.distance_km + following.distance_km, one.litres + following.litres
+            way, litres = one.distance_km + following.distance_km, one.litres + following.litres
             limit = limits["missed_fill_max_times_usual_km_per_litre_with_next"]
-            if km / litres <= limit * one.baseline.km_per_litre:
+            if way / litres <= limit * one.baseline.km_per_litre:
                 one.ends, one.reason = False, "topup_merged"
-                following.distance_km, following.litres = km, litres
+                following.distance_km, following.litres = way, litres
     for one in ends_of_intervals:
         if one.ends and one.fill.id in too_far:
             one.reason = "missed_fill_suspected"
+        elif one.reason is None and not _is_economy(one, limits):
+            one.reason = "economy_implausible"
 
     # What each valid interval put into the tank and did not burn, and the most room it can have left.
     rooms: list[tuple[float, float]] = []
@@ -243,20 +192,54 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
     return verdicts
 
 
-def _baseline(measured: list[_Measured], n: int, limits: dict[str, Any]) -> _Baseline:
+def _takes_two_fuels(counted: list[Fact], limits: dict[str, Any]) -> dict[str, bool]:
+    """Whether the vehicle takes two fuels in turn, by the 30 fills before and the 30 after each."""
+    changes = [
+        n > 0 and None not in (a := (counted[n - 1].fuel_type, fill.fuel_type)) and a[0] != a[1]
+        for n, fill in enumerate(counted)
+    ]
+    takes_two = {}
+    for n, fill in enumerate(counted):
+        around = slice(max(n - limits["baseline_fills"], 0), n + limits["baseline_fills"] + 1)
+        fuels = [other.fuel_type for other in counted[around] if other.fuel_type]
+        electric = sum(fuel == "electric" for fuel in fuels)
+        takes_two[fill.id] = (
+            sum(changes[around])
+            >= max(
+                limits["mixed_fuels_min_changes"],
+                limits["mixed_fuels_min_share_of_changes"] * len(counted[around]),
+            )
+            or min(electric, len(fuels) - electric) >= limits["mixed_fuels_min_electric_fills"]
+        )
+    return takes_two
+
+
+def _is_economy(one: _Measured, limits: dict[str, Any]) -> bool:
+    assert one.distance_km is not None
+    return bool(one.distance_km <= limits["max_km_per_litre"] * one.litres)
+
+
+def _baseline(measured: list[_Measured], n: int, takes_two: bool, limits: dict[str, Any]) -> _Baseline:
     """Counted fills come in blocks; a baseline is of the fills before the block that this one is in."""
     block, size = n, limits["baseline_block_fills"]
     if block >= size:
         block -= block % size
     before = measured[max(block - limits["baseline_fills"], 0) : block]
-    samples = [
-        (one.distance_km, one.distance_km / one.litres)
-        for one in before
-        if one.reason is None and one.distance_km is not None
-    ]
-    litres = sorted((one.fill.litres for one in before if _is_sample(one.fill, limits)), reverse=True)  # type: ignore[type-var]
+    believed = [one for one in before if _is_sample(one.fill, limits)]
+    if takes_two:
+        of_fuel = [one.fill.litres for one in believed if one.fill.fuel_type == measured[n].fill.fuel_type]
+        return replace(_NO_BASELINE, max_litres=_second(of_fuel) if measured[n].fill.fuel_type else None)
+    candidates = [one for one in before if one.reason is None and _is_economy(one, limits)]
+    samples = [(one.distance_km or 0, (one.distance_km or 0) / one.litres) for one in candidates]
     usual = median(e for _, e in samples) if samples else None
-    usual_max = next(iter(litres[1:]), None)
+    most = limits["explained_max_times_usual_litres"]
+    usual_max = _second(
+        [
+            one.fill.litres
+            for one in believed
+            if usual is None or (one in candidates and one.litres * usual <= (one.distance_km or 0) * most)
+        ]
+    )
     return _Baseline(
         len(samples),
         median(d for d, _ in samples) if samples else None,
@@ -264,6 +247,10 @@ def _baseline(measured: list[_Measured], n: int, limits: dict[str, Any]) -> _Bas
         usual_max,
         usual is not None and _fills_up(samples, usual, usual_max, limits),
     )
+
+
+def _second(litres: list[float | None]) -> float | None:
+    return next(iter(sorted((one for one in litres if one is not None), reverse=True)[1:]), None)
 
 
 def _is_too_far(one: _Measured, limits: dict[str, Any]) -> bool:
@@ -303,16 +290,19 @@ def _reason(
     tank: list[Fact],
     good: bool,
     topped_up: bool,
+    takes_two: bool,
     limits: dict[str, Any],
 ) -> str | None:
     if not fill.odometer_km:
         return "odometer_missing"
     if last is None:
         return "first_fill"
-    if fill.odometer_km < _km(last):
+    if fill.odometer_km < km(last):
         return "odometer_rollback"
-    if not good or not _agree(last, fill, limits):
+    if not good or not agree(last, fill, limits):
         return "distance_implausible"
+    if takes_two or len({part.fuel_type == "electric" for part in tank if part.fuel_type}) == 2:
+        return "mixed_fuels"
     if fill.odometer_km == last.odometer_km:
         return "odometer_repeated"
     if topped_up:

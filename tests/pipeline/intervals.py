@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT, Database, Dbt
 
-from .economy_rules import Fact
+from .economy_reports import Fact
 from .histories import NAIROBI
 
 LIMITS = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["economy"]
@@ -31,13 +31,15 @@ class Built:
 def insert_facts(conn: psycopg.Connection[Any], facts: list[Fact]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany(
-            "insert into fuel.records (id, plate, filled_at, litres, amount_kes, price_per_litre_kes,"
-            " odometer_km, fuel_type, deleted_at, load_id, loaded_at, derivation)"
-            " values (%s, %s, %s, %s, %s, %s::numeric / nullif(%s, 0), %s, %s, %s, 1, now(), 'generated')",
+            "insert into fuel.records (id, plate, filled_at, has_time, created_at, litres, amount_kes,"
+            " price_per_litre_kes, odometer_km, fuel_type, deleted_at, load_id, loaded_at, derivation)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s::numeric / nullif(%s, 0), %s, %s, %s, 1, now(),"
+            " 'generated')",
             [
                 (
-                    fact.id, fact.plate, fact.filled_at, fact.litres, fact.amount_kes, fact.amount_kes,
-                    fact.litres, fact.odometer_km, fact.fuel_type, None if fact.live else START,
+                    fact.id, fact.plate, fact.filled_at, fact.has_time, fact.created_at, fact.litres,
+                    fact.amount_kes, fact.amount_kes, fact.litres, fact.odometer_km, fact.fuel_type,
+                    None if fact.live else START,
                 )
                 for fact in facts
             ],

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .economy_rules import Fact, judge
+from .economy_reports import Fact
+from .economy_rules import judge
 from .histories import NAIROBI, fleet_fills, insert_fills
 from .intervals import BUILT, LIMITS, START, Built, insert_facts
 
@@ -39,15 +40,32 @@ def histories(draw: st.DrawFn) -> list[Fact]:
                 )
             misread = [None, 0, odometer * 10, odometer // 10, odometer + 60_000, odometer + 450, 99_000]
             typed = draw(st.sampled_from([odometer] * 12 + misread))
-            litres = draw(st.sampled_from([20, 40, 45, 40, 45, 50, None, 0, 450, 7200]))
-            amount = draw(st.sampled_from([3600, 7200, 8100, 9000, 81_000, 40, None]))
-            fuel_type = draw(st.sampled_from(["diesel", "electric", None]))
+            litres = draw(st.sampled_from([20, 40, 45, 40, 45, 50, 40.05, 4, None, 0, 450, 7200]))
+            amount = draw(st.sampled_from([3600, 7200, 8100, 9000, 7201, 81_000, 40, None]))
+            fuel_type = draw(st.sampled_from(["diesel"] * 4 + ["electric", "petrol", "not_fuel", None]))
             live = draw(st.integers(0, 19)) > 0
-            fact = Fact(str(len(facts)), plate, at, litres, amount, typed, fuel_type, live)
+            fact = Fact(str(95 + len(facts)), plate, at, litres, amount, typed, fuel_type, live)
             if kind == "again" and facts:
-                at += timedelta(hours=draw(st.sampled_from([0, 1, 2, 20, 30])))
+                at += timedelta(minutes=60 * draw(st.sampled_from([0, 0.1, 0.5, 1, 2, 20, 30])))
                 fact = replace(facts[-1], id=fact.id, plate=plate, filled_at=at)
-                fact.odometer_km = draw(st.sampled_from([fact.odometer_km, None, 0, odometer]))
+                match draw(st.sampled_from(["odometer", "odometer", "litres", "amount", "nothing"])):
+                    case "odometer":
+                        ways = [
+                            None,
+                            0,
+                            odometer,
+                            odometer + 3,
+                            odometer + 60,
+                            odometer - 20,
+                            odometer + 9000,
+                        ]
+                        fact.odometer_km = draw(st.sampled_from(ways))
+                    case "litres":
+                        fact.litres = litres
+                    case "amount":
+                        fact.amount_kes = amount
+            fact.has_time = draw(st.integers(0, 9)) > 0
+            fact.created_at = draw(st.sampled_from([None, at, at, at, at + timedelta(hours=1)]))
             facts.append(fact)
     if facts and draw(st.integers(0, 9)) == 0:
         facts[-1].plate = None

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT, Database, Dbt
 from tests.pipeline.warehouse import InProcess, warehouse
 
-from .economy_rules import Fact
+from .economy_reports import Fact
 from .histories import fleet_fills, insert_fills
 from .intervals import BUILT, START, Built, insert_facts
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from psycopg import sql
 
-from .economy_rules import Fact, judge
+from .economy_reports import Fact
+from .economy_rules import judge
 from .intervals import LIMITS, Built
 
 STORIES = {
@@ -24,7 +25,10 @@ STORIES = {
 def insert(conn: Any, fills: list[dict[str, Any]]) -> None:
     """Rows of fuel.records that differ from an empty one in `fills`."""
     for fill in fills:
-        row = {"load_id": 1, "loaded_at": "2026-01-01", "derivation": "told", **fill}
+        row = {
+            "has_time": True, "created_at": fill["filled_at"], "load_id": 1, "loaded_at": "2026-01-01",
+            "derivation": "told", **fill,
+        }  # fmt: skip
         conn.execute(
             sql.SQL("insert into fuel.records ({}) values ({})").format(
                 sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(sql.Placeholder() * len(row))
@@ -55,7 +59,8 @@ def test_the_reference_tells_the_story_too(story: dict[str, Any]) -> None:
         Fact(
             fill["id"], fill["plate"], fill["filled_at"] and datetime.fromisoformat(fill["filled_at"]),
             fill.get("litres"), fill.get("amount_kes"), fill.get("odometer_km"), fill.get("fuel_type"),
-            not (fill.get("deleted_at") or fill.get("absent_since")),
+            not (fill.get("deleted_at") or fill.get("absent_since")), fill.get("has_time", True),
+            fill["filled_at"] and datetime.fromisoformat(fill.get("created_at", fill["filled_at"])),
         )
         for fill in story["fills"]
     ]  # fmt: skip
