@@ -23,7 +23,10 @@ select
     fill_intervals.rolling_km_per_litre,
     fill_intervals.rolling_intervals,
     fill_intervals.is_valid,
-    fill_intervals.exclusion_reason
+    fill_intervals.exclusion_reason,
+    fill_intervals.usual_km_per_litre,
+    fill_intervals.lost_kes,
+    tracker_devices.assigned_city
 from {{ ref('fill_intervals') }} as fill_intervals
 left join {{ ref('records') }} as records on fill_intervals.id = records.id
 left join {{ ref('tracker_devices') }} as tracker_devices on fill_intervals.plate = tracker_devices.plate
