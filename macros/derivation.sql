@@ -73,8 +73,7 @@
 
         all_rows as (
             select
-                exists (select from {{ relation }} where derivation < '{{ fingerprint }}')
-                or exists (select from {{ relation }} where derivation > '{{ fingerprint }}')
+                {{ is_of_other_code(relation, fingerprint) }}
                 or {{ has_gone_back(relation, source) }} as all_rows
         )
 
@@ -137,14 +136,25 @@
 
 
 {#-
-    Pre-hook of a table derived from `source`: if that has gone back, the rows it no longer has are deleted. Their new
-    state is then derived in the same transaction, see `staleness`. Otherwise nothing but two index probes.
+    Pre-hook of a table derived from `source`: if that has gone back, or the code is another one, the rows that do not stand
+    for one of its rows (any more) are deleted. Their new state is then derived in the same transaction, see `staleness`.
+    Otherwise nothing but four index probes. `id` is the SQL expression of a row's id, on the columns of `latest`.
 -#}
-{% macro delete_what_went_back(source) -%}
-    {%- if is_incremental() and run_query('select ' ~ has_gone_back(this, source)).columns[0].values()[0] -%}
+{% macro delete_what_went_back(source, fingerprint, id='latest.id') -%}
+    {%- set is_needed = 'select ' ~ has_gone_back(this, source) ~ ' or ' ~ is_of_other_code(this, fingerprint) -%}
+    {%- if is_incremental() and run_query(is_needed).columns[0].values()[0] -%}
         delete from {{ this }} as present
-        where not exists (select from {{ source }} as latest where latest.id = present.id)
+        where not exists (select 1 from {{ source }} as latest where {{ id }} = present.id)
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- The SQL condition that a row of `relation` carries another fingerprint: two index probes. -#}
+{% macro is_of_other_code(relation, fingerprint) -%}
+    (
+        exists (select 1 from {{ relation }} where derivation < '{{ fingerprint }}')
+        or exists (select 1 from {{ relation }} where derivation > '{{ fingerprint }}')
+    )
 {%- endmacro %}
 
 

@@ -9,7 +9,7 @@
             from pg_catalog.pg_proc as former
             inner join pg_catalog.pg_namespace as schemas on former.pronamespace = schemas.oid
             where
-                schemas.nspname = {{ sql_literal(generate_schema_name('fuel', none)) }}
+                schemas.nspname = {{ sql_literal(target.schema) }}
                 and (former.proname, pg_catalog.oidvectortypes(former.proargtypes)) in (('parse_number', 'text'))
                 and pg_catalog.pg_has_role(former.proowner, 'usage')
                 and not exists (

@@ -9,7 +9,8 @@
 with field_texts as (
 
     select
-        id collate "C" as id,
+        {{ public_id('id') }} collate "C" as id,
+        id as landed_id,
         absent_since,
         load_id,
         loaded_at,

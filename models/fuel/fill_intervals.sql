@@ -5,7 +5,7 @@
         unique_key='id',
         full_refresh=false,
         on_schema_change='append_new_columns',
-        pre_hook=['{{ one_build_at_a_time() }}', '{{ delete_what_went_back(ref("records")) }}'],
+        pre_hook=['{{ one_build_at_a_time() }}', '{{ delete_what_went_back(ref("records"), fill_intervals_fingerprint()) }}'],
         post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
             {'columns': ['plate', 'filled_at']},

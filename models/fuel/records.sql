@@ -11,7 +11,7 @@
         unique_key='id',
         full_refresh=false,
         on_schema_change='append_new_columns',
-        pre_hook=['{{ one_build_at_a_time() }}', '{{ delete_what_went_back(source("fuel", "records_raw")) }}'],
+        pre_hook=['{{ one_build_at_a_time() }}', '{{ delete_what_went_back(source("fuel", "records_raw"), records_fingerprint(), public_id("latest.id")) }}'],
         post_hook='{{ analyze_if_much_changed() }}',
         indexes=[
             {'columns': ['load_id']},
@@ -48,7 +48,7 @@ stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows els
     union all
     select raw_records.*
     from raw_records
-    inner join {{ this }} as present on raw_records.id = present.id collate "default"
+    inner join {{ this }} as present on raw_records.id = coalesce(present.raw_id, present.id) collate "default"
     where raw_records.load_id <= {{ stale.max_load_id }} and ({{ stale_spellings }})
     {%- endif %}
     {%- endif %}
@@ -135,7 +135,8 @@ select
     priced.load_id,
     priced.loaded_at,
     '{{ fingerprint }}'::text as derivation,
-    priced.filled_at_typed
+    priced.filled_at_typed,
+    case when priced.landed_id <> priced.id then priced.landed_id end as raw_id
 from priced
 left join plates on priced.car_text = plates.typed
 {%- for field in alias_fields %}

@@ -5,9 +5,11 @@ with fills as (
 
     select
         id,
+        coalesce(raw_id, id) as landed_id,
         loaded_at,
         case when plate is null then 'no number plate is in it' end as plate_problem,
         case
+            when fuel_type = 'not_fuel' then null
             when litres is null then 'it is no number of litres'
             when litres <= 0 then 'it is not above zero'
         end as litres_problem,
@@ -49,11 +51,11 @@ problems as (
     select
         fills.id,
         found.field,
-        left(found.typed, 200) as typed,
+        left({{ visible_text('found.typed') }}, 200) as typed,
         case when found.typed is null then 'nothing was typed' else found.problem end as reason,
         fills.loaded_at
     from fills
-    inner join landed on fills.id collate "default" = landed.id -- noqa: RF02
+    inner join landed on fills.landed_id collate "default" = landed.id -- noqa: RF02
     cross join
         lateral (
             values
