@@ -14,7 +14,7 @@ with calendar as (
         (this_month + interval '1 month')::date - 1 - today as days_left,
         -- A fleet that has reported for a week has the average of a week.
         nullif(least({{ average_days }}, today - (
-            select filled_on from {{ ref('v_fuel_fills') }}
+            select (filled_at at time zone 'Africa/Nairobi')::date from {{ ref('v_fuel_fills') }}
             where filled_at is not null
             order by filled_at asc
             limit 1
@@ -29,6 +29,7 @@ with calendar as (
 ),
 
 -- Of two months and one of a year ago, read through the index on the time. No fill dated after today counts.
+-- Only columns that v_fuel_fills had in version 0.1: that could not take the others back while this view reads them.
 fills as (
 
     {% for first_day, day_after in [
@@ -37,12 +38,12 @@ fills as (
     ] -%}
         select
             department,
-            filled_on,
+            (filled_at at time zone 'Africa/Nairobi')::date as filled_on,
             fuel_type,
             amount_kes
-        from {{ ref('v_fuel_fills') }}
+        from {{ ref('v_fuel_fills') }} as v_fuel_fills
         where
-            counts_as_spend
+            {{ counts_as_spend('v_fuel_fills.id') }}
             and filled_at >= {{ nairobi_midnight(first_day) }}
             and filled_at < {{ nairobi_midnight(day_after) }}
         {{ 'union all' if not loop.last }}
