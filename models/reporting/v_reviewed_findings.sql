@@ -20,18 +20,18 @@ select
     {{ without_phone_numbers('reviewed_by') }} as reviewed_by,
     reviewed_on,
     {{ without_phone_numbers('note') }} as note,
-    -- Asked by the fill or the plate, which an index finds.
+    -- Asked by the fill or the plate, which an index finds, and by columns that version 0.1 has, too.
     case
         when rule = 'plate_unknown'
             then not exists (
                 select 1
                 from {{ ref('v_fuel_anomalies') }} as finding
-                where finding.plate = reviewed_findings.what and finding.finding_key = reviewed_findings.finding_key
+                where finding.plate = reviewed_findings.what and finding.rule = reviewed_findings.rule
             )
         else not exists (
             select 1
             from {{ ref('v_fuel_anomalies') }} as finding
-            where finding.id = reviewed_findings.what and finding.finding_key = reviewed_findings.finding_key
+            where finding.id = reviewed_findings.what and finding.rule = reviewed_findings.rule
         )
     end as is_gone
 from reviewed_findings

@@ -127,6 +127,35 @@ def test_monthly_economy_is_a_ratio_of_sums(built: Built) -> None:
     assert abs(weighted - expected_litres) < expected_litres / 100
 
 
+# What the views of version 0.1 have. It takes newer columns away again, and cannot where another view reads them.
+COLUMNS_OF_0_1 = {
+    "v_fuel_anomalies": "id rule severity plate department filled_at observed expected kes_at_risk explanation",
+    "v_fuel_efficiency": "id plate filled_at department cost_centre fuel_type litres amount_kes odometer_km"
+    " previous_odometer_km distance_km days_since_previous interval_litres interval_amount_kes km_per_litre"
+    " litres_per_100km kes_per_km rolling_km_per_litre rolling_intervals is_valid exclusion_reason",
+    "v_fuel_fills": "id plate car driver department department_raw fuel_type fuel_type_raw litres amount_kes"
+    " price_per_litre_kes odometer_km filled_at cost_centre assigned_city imei",
+    "v_unmapped_values": "field spelling occurrences first_seen last_seen amount_kes suggested_value"
+    " similarity csv_line",
+}
+
+
+def test_the_version_before_can_take_its_views_back(built: Built) -> None:
+    read = built.db.query(
+        """
+        select reader.relname, view.relname, attribute.attname
+        from pg_depend
+        join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+        join pg_class as reader on pg_rewrite.ev_class = reader.oid
+        join pg_class as view on pg_depend.refobjid = view.oid and view.relkind = 'v' and view.oid <> reader.oid
+        join pg_attribute as attribute on view.oid = attribute.attrelid and refobjsubid = attribute.attnum
+        where view.relnamespace = 'reporting'::regnamespace
+        """
+    )
+    assert ("v_pipeline_health", "v_unmapped_values", "field") in read
+    assert [row for row in read if row[2] not in COLUMNS_OF_0_1.get(row[1], "").split()] == []
+
+
 def test_unreadable_values_warn(built: Built) -> None:
     """The test looks at live fills that the last day brought, not at 2006; the view at all live ones."""
     assert built.output.returncode == 0
