@@ -25,8 +25,8 @@
     {%- endif -%}
     {%- set checks = config.meta_get('csv_checks', {}) -%}
     {%- set found = csv.column_names | list -%}
-    {%- set expected = (config.get('column_types') or {}).keys() | list -%}
-    {%- set needed = expected | reject('in', checks.get('optional', [])) | list -%}
+    {%- set needed = (config.get('column_types') or {}).keys() | list -%}
+    {%- set expected = needed + checks.get('optional', {}).keys() | list -%}
     {%- if found | length == 1 and (';' in found[0] or '\t' in found[0]) -%}
         {{ return([
             'line 1: the cells are separated by ' ~ ('semicolons' if ';' in found[0] else 'tabs')

@@ -1,10 +1,11 @@
-{#- PostgreSQL type by column: those of config column_types, whether the file has them or not, else as dbt infers it. -#}
+{#- PostgreSQL type by column: as declared, also of a column that the file may leave out, else as dbt infers it. -#}
 {%- macro seed_column_types(csv) -%}
     {%- set types = {} -%}
     {%- for name in csv.column_names -%}
         {%- do types.update({name: adapter.convert_type(csv, loop.index0)}) -%}
     {%- endfor -%}
     {%- do types.update(config.get('column_types') or {}) -%}
+    {%- do types.update(config.meta_get('csv_checks', {}).get('optional', {})) -%}
     {{ return(types) }}
 {%- endmacro -%}
 
