@@ -312,8 +312,8 @@ def test_a_column_may_be_left_out(seeds: SeedProject) -> None:
         "column_types": {"rule": "text"},
         "meta": {
             "csv_checks": {
-                "required": ["rule"], "optional": {"town": "text", "days": "integer"}, "key": ["rule", "town"],
-                "may_be_empty": True,
+                "required": ["rule"], "optional": {"town": "text", "days": "integer"},
+                "key": ["rule", "town"], "may_be_empty": True,
             }
         },
     }  # fmt: skip
