@@ -16,12 +16,12 @@
             inner join pg_catalog.pg_class as class on namespace.oid = class.relnamespace
             inner join pg_catalog.pg_attribute as attribute on class.oid = attribute.attrelid
             where
-                namespace.nspname = {{ dbt.string_literal(dbt.escape_single_quotes(devices.schema)) }}
-                and class.relname = {{ dbt.string_literal(dbt.escape_single_quotes(devices.identifier)) }}
+                namespace.nspname = {{ sql_literal(devices.schema) }}
+                and class.relname = {{ sql_literal(devices.identifier) }}
                 and attribute.attnum > 0
                 and not attribute.attisdropped
-                and has_schema_privilege(namespace.oid, 'usage')
-                and has_column_privilege(class.oid, attribute.attnum, 'select')
+                and pg_catalog.has_schema_privilege(namespace.oid, 'usage')
+                and pg_catalog.has_column_privilege(class.oid, attribute.attnum, 'select')
             order by attribute.attnum
         {%- endset -%}
         {%- set present = run_query(query).columns[0].values() | list -%}
