@@ -55,17 +55,14 @@ with views as (
 ),
 
 losses as (
-    select format('trigger %I of %s', pg_trigger.tgname, views.name) as loss
-    from views
-    inner join pg_trigger on views.oid = pg_trigger.tgrelid
+    select format('trigger %I of %s', tgname, views.name) as loss
+    from views inner join pg_trigger on views.oid = tgrelid
     union all
-    select format('rule %I of %s', pg_rewrite.rulename, views.name)
-    from views
-    inner join pg_rewrite on views.oid = pg_rewrite.ev_class and pg_rewrite.rulename <> '_RETURN'
+    select format('rule %I of %s', rulename, views.name)
+    from views inner join pg_rewrite on views.oid = ev_class and rulename <> '_RETURN'
     union all
-    select format('default of column %I of %s', attribute.attname, views.name)
-    from views
-    inner join pg_attribute as attribute on views.oid = attribute.attrelid and attribute.atthasdef
+    select format('default of column %I of %s', attname, views.name)
+    from views inner join pg_attribute on views.oid = attrelid and atthasdef
 ),
 
 privileges as (
@@ -166,8 +163,7 @@ declare
     recreate text;
     revoke_all text;
     grant_again text;
-    reason text;
-    detail text;
+    reason text; detail text;
 begin
     {{ without_queueing_block(remake) | indent(4) }}
 exception when others then

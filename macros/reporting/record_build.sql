@@ -18,7 +18,7 @@
     {%- endfor -%}
     {%- if outcome.own -%}
         update {{ builds }} set
-            finished_at = clock_timestamp(),
+            finished_at = statement_timestamp(),
             status = '{{ 'error' if outcome.failed else 'success' }}',
             failed = {{ outcome.failed }},
             warned = {{ outcome.warned }},
