@@ -139,3 +139,23 @@
     {%- set reader = function('canon_' ~ field) -%}
     {{ return(api.Relation.create(database=reader.database, schema=reader.schema, identifier=field ~ '_aliases')) }}
 {%- endmacro %}
+
+
+{#-
+    The value of one spelling as fuel.records has it: nearly every spelling stands in some record, beside what it means.
+    Much quicker than canonical_value where a query has many rows.
+-#}
+{% macro canonical_value_of_records(field, spelling) -%}
+    case
+        {#- No `exists`: PostgreSQL might look all spellings up to answer for these few. #}
+        when (
+            select true from {{ ref('records') }} as known where known.{{ field }}_raw = {{ spelling }} limit 1
+        ) then (
+            select known.{{ field }} from {{ ref('records') }} as known
+            where known.{{ field }}_raw = {{ spelling }}
+            order by known.{{ field }}_raw, known.{{ field }}
+            limit 1
+        )
+        else {{ canonical_value(field, spelling, ref(field ~ '_aliases')) }}
+    end
+{%- endmacro %}
