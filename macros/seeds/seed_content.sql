@@ -32,33 +32,33 @@
 {%- endmacro -%}
 
 
-{%- macro seed_lines_sql(csv) -%}
+{#- Each cell is a typed literal: to cast a column of texts would not be a plain value, which a cluster wants. -#}
+{%- macro seed_lines_sql(csv, kept=none) -%}
     {%- set types = seed_column_types(csv) -%}
-    select
-        line
-        {%- for name in csv.column_names %},
-        {{ adapter.quote(name) }}::{{ types[name] }} as {{ adapter.quote(name) }}
-        {%- endfor %}
+    select *
     from (
         values
-        {%- for line, row in seed_lines(csv) %}
+        {%- for line, row in seed_lines(csv) if kept is none or line in kept %}
         ({{ line }}
         {%- for cell in row -%}
             {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
             {%- set text = '' if cell is none else cell | string | trim -%}
-            , {{ sql_literal(text) if text else 'null' }}
+            , {{ sql_literal(text) if text else 'null' }}::{{ types[csv.column_names[loop.index0]] }}
         {%- endfor -%}){{ ',' if not loop.last }}
         {%- endfor %}
     ) as csv_lines (line {%- for name in csv.column_names %}, {{ adapter.quote(name) }} {%- endfor %})
 {%- endmacro -%}
 
 
+{#- Each key once, by its first line. The lines are chosen first: a cluster wants only plain values in what is written. -#}
 {%- macro seed_content_sql(csv) -%}
     {%- set key = seed_key_sql(csv) -%}
-    select distinct{% if key %} on ({{ key }}){% endif %}
-        {{ get_quoted_csv(csv.column_names) }}
-    from ({{ seed_lines_sql(csv) }}) as lines
-    {%- if key %}
-    order by {{ key }}, line
-    {%- endif %}
+    {%- set kept = none -%}
+    {%- if key -%}
+        {%- set first_lines -%}
+            select distinct on ({{ key }}) line from ({{ seed_lines_sql(csv) }}) as lines order by {{ key }}, line
+        {%- endset -%}
+        {%- set kept = run_query(first_lines).columns[0].values() | map('int') | list -%}
+    {%- endif -%}
+    select distinct {{ get_quoted_csv(csv.column_names) }} from ({{ seed_lines_sql(csv, kept) }}) as lines
 {%- endmacro -%}
