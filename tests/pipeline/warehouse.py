@@ -12,7 +12,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from demo import servers
-from tests.conftest import ROOT, Database, Dbt, copy_project
+from tests.conftest import ROOT, Database, Dbt, copy_project, keep_parsed, reuse_parsed
 
 RECORD = {
     "car": "KCA 542Q",
@@ -169,4 +169,6 @@ class InProcess:
 
     def parse(self) -> None:
         """Parse the project once for all later calls."""
+        reuse_parsed(self.database, self.target)
         self.manifest = self.invoke("parse").result
+        keep_parsed(self.database, self.target)
