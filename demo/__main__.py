@@ -72,7 +72,7 @@ def _fills(text: str) -> int:
 
 
 def run(fills: int) -> int:
-    """The way of the data, step by step: feed, bucket, landing zone, models, docs site, reports."""
+    """The way of the data, step by step: feed, bucket, landing zone, models, docs site, report."""
     for leftover in HOME.iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     began = time.monotonic()
@@ -102,9 +102,13 @@ def run(fills: int) -> int:
         with step("dbt docs generate --static"):
             call(environment, BIN / "dbt", "docs", "generate", "--static")
             page = site.publish(HOME / "target" / "static_index.html", HOME / "docs")
+        report = HOME / "report.html"
+        with step("fuel-report"):
+            call(environment, sys.executable, "-m", "report", "--out", report)
         with postgres.connect() as conn:
             print_report(conn)
-    print(f"\nDocs site   {page.relative_to(ROOT)}  (one file, opens in any browser)")
+    print(f"\nReport      {report.relative_to(ROOT)}  (charts, in one file that any browser opens)")
+    print(f"Docs site   {page.relative_to(ROOT)}  (every view and column, one file)")
     print("Look around make psql  (opens psql on this result; the schemas are reporting and fuel)")
     print(f"Took        {time.monotonic() - began:.0f} s; every server it started has been ended.")
     return 0

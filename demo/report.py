@@ -1,83 +1,51 @@
-"""What a fleet manager wants to see, printed from the reporting views."""
+"""A fleet manager's first questions, answered on the terminal from the figures of the report page."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
+from report import figures, words
+from report.figures import Table
+from report.sections import by_month
+
 WIDTH = 96
-
-# Economy adds up only as Σkm / Σlitres, so a department's figure is not a mean of its rows' figures.
-SPEND = """
-with months as (
-    select date_trunc('month', max(month)) as this_month from reporting.v_fuel_spend_monthly
-),
-
-spend as (
-    select department, month = this_month::date as is_this_month, fills, litres, amount_kes, km, km_per_litre
-    from reporting.v_fuel_spend_monthly, months
-    where month >= this_month - interval '1 month'
-)
-
-select
-    coalesce(department, '(none given)') as "Department",
-    sum(fills) filter (where is_this_month) as "Fills",
-    round(sum(litres) filter (where is_this_month)) as "Litres",
-    round(sum(amount_kes) filter (where is_this_month)) as "KES",
-    round(sum(km) filter (where is_this_month)
-        / nullif(sum(km / nullif(km_per_litre, 0)) filter (where is_this_month), 0), 1) as "km/l",
-    round(sum(amount_kes) filter (where not is_this_month)) as "KES last month"
-from spend
-group by rollup (department)
-order by grouping(department), 4 desc nulls last
-"""
-
-MONTH = "select to_char(max(month), 'FMMonth YYYY') from reporting.v_fuel_spend_monthly"
-
-FINDINGS = """
-select distinct on (rule)
-    rule,
-    count(*) over (partition by rule) as findings,
-    round(sum(kes_at_risk) over (partition by rule)) as kes_at_risk,
-    explanation
-from reporting.v_fuel_anomalies
-order by rule asc, kes_at_risk desc nulls last, id asc
-"""
-
-UNMAPPED = """
-select
-    field as "Field",
-    spelling as "Spelling",
-    occurrences as "Fills",
-    round(amount_kes) as "KES",
-    csv_line as "Line to paste"
-from reporting.v_unmapped_values
-order by amount_kes desc, spelling asc
-limit 8
-"""
+SPEND = ("department", "month_to_date_kes", "same_days_last_month_kes", "forecast_kes", "budget_kes")
+ECONOMY = ("plate", "usual_km_per_litre", "rolling_km_per_litre", "difference_percent")
 
 
 def print_report(conn: Any) -> None:
-    """Print spend and economy by department, the findings, and the spellings that wait for an alias."""
-    [(month,)] = conn.execute(MONTH)
-    heading(f"Fuel by department, {month} so far")
-    cursor = conn.execute(SPEND)
-    *departments, total = cursor.fetchall()
-    print_table(names(cursor), [*departments, ("All", *total[1:])])
-
-    findings = sorted(conn.execute(FINDINGS), key=lambda row: row[2] or 0, reverse=True)
-    heading(f"To look into: {sum(row[1] for row in findings):,} findings, the biggest of each kind")
-    for rule, count, kes_at_risk, explanation in findings:
-        title = f"{rule.replace('_', ' ')} ({count})"
-        at_risk = "" if kes_at_risk is None else f"{kes_at_risk:>20,} KES at risk"
-        print(f"  {title:<48}{at_risk}".rstrip())
-        print(textwrap.fill(explanation, WIDTH, initial_indent="      ", subsequent_indent="      "))
-
+    """Print spend so far, what to look into first, vehicles below their usual, and spellings that wait."""
+    tables = figures.read(conn, "reporting")
+    today = tables["headline"].rows[0]["today"]
+    heading(f"Fuel of {today:%B} up to the {today.day}., against the same days of last month")
+    print_table(with_total(tables["spend_to_date"]), SPEND)
+    print_findings(tables["findings_by_rule"], tables["findings_first"])
+    heading("Vehicles furthest below their own usual km per litre (never compared with one another)")
+    print_table(tables["vehicles"], ECONOMY, most=5)
     heading("Spellings waiting for a line in seeds/*_aliases.csv")
-    cursor = conn.execute(UNMAPPED)
-    print_table(names(cursor), cursor.fetchall())
+    print_table(tables["unmapped"])
+
+
+def with_total(table: Table) -> Table:
+    """The table and a row that adds it up; no budget is no figure."""
+    total: dict[str, Any] = {"department": by_month.ALL}
+    for column in table.columns[1:]:
+        known = [row[column] for row in table.rows if row[column] is not None]
+        total[column] = sum(known) if known else None
+    return Table(table.query, table.columns, (*table.rows, total))
+
+
+def print_findings(rules: Table, first: Table) -> None:
+    """The open findings by severity and KES, then the first of them with all one needs to ask about it."""
+    heading(f"To look into: {sum(row['findings'] for row in rules.rows):,} open findings of the last 90 days")
+    print_table(rules)
+    for row in first.rows[:5]:
+        facts = (row["plate"], f"{row['filled_at']:%Y-%m-%d %H:%M}", row["driver"], f"fill {row['id']}")
+        print(f"\n  {row['severity']}: {row['rule'].replace('_', ' ')}, {words.kes(row['at_risk_kes'])}")
+        print(f"      {' · '.join(filter(None, facts))}")
+        print(textwrap.fill(row["explanation"], WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6))
 
 
 def heading(text: str) -> None:
@@ -85,24 +53,23 @@ def heading(text: str) -> None:
     print(f"\n{text}\n{'─' * WIDTH}")
 
 
-def names(cursor: Any) -> list[str]:
-    """The column names of a result."""
-    return [column.name for column in cursor.description]
+def print_table(table: Table, columns: Sequence[str] = (), most: int | None = None) -> None:
+    """Print the first rows in aligned columns, numbers to the right."""
+    if columns:
+        table = Table(table.query, tuple(columns), table.rows)
+    lines = table.lines(most)
+    if not lines:
+        print("  nothing")
+        return
+    header = [(words.label(column), table.is_numeric(column)) for column in table.columns]
+    widths = [max(len(text) for text, _ in column) for column in zip(header, *lines, strict=True)]
+    for line in (header, *lines):
+        print(f"  {'   '.join(aligned(line, widths))}".rstrip()[:WIDTH])
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows in aligned columns, numbers to the right."""
-    cells = [[cell(value) for value in row] for row in rows]
-    right = [any(isinstance(row[at], int | Decimal) for row in rows) for at in range(len(header))]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    for line in (header, *cells):
-        aligned = [
-            text.rjust(width) if number else text.ljust(width)
-            for text, width, number in zip(line, widths, right, strict=True)
-        ]
-        print(f"  {'   '.join(aligned)}".rstrip()[:WIDTH])
-
-
-def cell(value: Any) -> str:
-    """A value as text; nothing for null."""
-    return "" if value is None else f"{value:,}" if isinstance(value, int | Decimal) else str(value)
+def aligned(line: Sequence[tuple[str, bool]], widths: Sequence[int]) -> list[str]:
+    """The cells of a line, each as wide as its column."""
+    return [
+        text.rjust(width) if numeric else text.ljust(width)
+        for (text, numeric), width in zip(line, widths, strict=True)
+    ]

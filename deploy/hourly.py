@@ -22,6 +22,7 @@ from psycopg import sql
 from deploy.alarms import ping, write_metrics
 from deploy.health import read_row
 from deploy.outcome import Outcome, now, one_line
+from deploy.report_page import write_report
 from deploy.settings import (
     ROOT,
     UNREACHABLE,
@@ -151,6 +152,9 @@ def run(outcome: Outcome, options: argparse.Namespace) -> None:
             freshness(outcome, dbt)
         with suppress(psycopg.DatabaseError):  # there may be none yet, or only an old one
             outcome.health = read_row(conn, prefix)
+        if folder := os.environ.get("FUEL_REPORT_DIR", "").strip():
+            with outcome.step("report"):
+                write_report(outcome, folder, prefix)
 
 
 def explain(error: psycopg.OperationalError) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""`fuel-report --out report.html`: connect as any reader of the views, read them once, write one file."""
+"""`fuel-report --out report.html`: connect as a reader of the views, read them once, write one file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 import psycopg
 
 from deploy import settings
+from deploy.health import ACT
+from deploy.hourly import explain
+from loader import __version__
 
 # All queries see one moment, nothing can be written, and no name of another schema is taken for ours.
 SESSION = """
@@ -28,23 +31,28 @@ class Unreadable(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report; the exit code is 0, 2 (usage, configuration) or 69 (database unreachable)."""
+    """Write the report; exit code 0, or 2 (usage, configuration) or 69 (database unreachable)."""
     parser = argparse.ArgumentParser(
         prog="fuel-report",
         description="Write the fuel report as one HTML file, made from the reporting views alone.",
         epilog="It needs a login that may read the views, such as one in fuel_reader.",
     )
     parser.add_argument("--out", type=Path, required=True, help="the file to write, e.g. report.html")
+    parser.add_argument(
+        "--env-file", type=Path, metavar="PATH", help="settings in place of the project's .env"
+    )
+    parser.add_argument("--version", action="version", version=f"fleetfuel {__version__}")
     options = parser.parse_args(argv)
     try:
-        settings.read_settings()
+        settings.read_settings(options.env_file)
         write(options.out)
     except (settings.Unusable, Unreadable, OSError) as error:
         print(f"fuel-report: {error}", file=sys.stderr)
         return 2
     except psycopg.OperationalError as error:
-        print(f"fuel-report: the database cannot be reached: {_first_line(error)}", file=sys.stderr)
-        return 69
+        code, words = explain(error)
+        print(f"fuel-report: {words}", file=sys.stderr)
+        return code
     print(options.out)
     return 0
 
@@ -55,9 +63,11 @@ def write(out: Path) -> None:
         from report import figures, page
     except ImportError as error:
         raise Unreadable(f"the charts need more packages ({error.name}): pip install '.[report]'") from None
-    reporting = os.environ.get("FUEL_SCHEMA_PREFIX", "") + "reporting"
+    prefix = settings.schema_prefix()
+    reporting = f"{prefix}reporting"
     with settings.connect() as conn:
         conn.execute(SESSION)
+        conn.execute(ACT, [f"{prefix}fuel_dbt", reporting])
         conn.commit()
         try:
             tables = figures.read(conn, reporting)

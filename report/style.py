@@ -29,6 +29,7 @@ class Size:
         return self.width < 500
 
 
+LETTER = 7.5  # pixels of a letter or figure, in the widest of the fonts
 WIDE, NARROW = Size("wide", 1000), Size("narrow", 356)
 
 CONFIG: dict[str, Any] = {
@@ -85,15 +86,14 @@ def data(rows: Rows) -> Any:
 class Bars:
     """Horizontal bars in the order of their rows: a name at the left, a row's `text` at the end of its bar.
 
-    `names` are the pixels that the names have; `room` is the share of the longest bar that is left free
-    behind it for the texts. Where a row has an `end`, its text stands there, behind other marks.
+    `names` are the pixels that the names have. Where a row has an `end`, its text stands there, behind other
+    marks.
     """
 
     rows: Rows
     name: str
     figure: str
     names: int
-    room: float
     pixels: int = 26  # the height of a row
 
     def base(self) -> alt.Chart:
@@ -109,17 +109,25 @@ class Bars:
         order = [row[self.name] for row in self.rows]
         return alt.Chart().encode(y=alt.Y(f"{self.name}:N", sort=order, axis=axis))
 
-    def x(self, figure: str) -> alt.X:
-        """Where a figure of a row is."""
+    def x(self, figure: str, size: Size) -> alt.X:
+        """Where a figure of a row is; behind the longest bar there is room for the longest text."""
         ends = [float(row.get("end", row[self.figure]) or 0) for row in self.rows]
-        scale = alt.Scale(domain=[min(0, *ends), (max(ends) or 1) * (1 + self.room)], nice=False)
+        pixels = size.width - self.names
+        room = 14 + LETTER * max(len(row["text"]) for row in self.rows)
+        scale = alt.Scale(domain=[min(0, *ends), (max(ends) or 1) * pixels / (pixels - room)], nice=False)
         return alt.X(f"{figure}:Q", scale=scale, axis=None)
 
     def draw(self, size: Size, color: Any = None, marks: Sequence[alt.Chart] = ()) -> alt.LayerChart:
         """The bars, further marks on them, and the texts."""
         rows = [{"end": row[self.figure] or 0, **row} for row in self.rows]
-        bars = self.base().mark_bar(height=14).encode(x=self.x(self.figure), color=color or alt.value(BLUE))
-        text = self.base().mark_text(align="left", dx=8, aria=False).encode(x=self.x("end"), text="text:N")
+        bars = (
+            self.base()
+            .mark_bar(height=14)
+            .encode(x=self.x(self.figure, size), color=color or alt.value(BLUE))
+        )
+        text = (
+            self.base().mark_text(align="left", dx=8, aria=False).encode(x=self.x("end", size), text="text:N")
+        )
         return fitted(alt.layer(bars, *marks, text, data=data(rows)), size, self.pixels * len(rows))
 
 

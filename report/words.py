@@ -93,6 +93,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
+def cut(text: str, most: int) -> str:
+    """The text, shortened with an ellipsis to `most` letters."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
 def sentence(text: str) -> str:
     """With a capital at its head."""
     return text[:1].upper() + text[1:]

@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy in a folder that only we may enter, like a clone in root's home."""
     folder = copy_project(tmp_path_factory.mktemp("clone"))
     folder.chmod(0o700)
-    for part in ("demo", "loader"):
+    for part in ("demo", "loader", "deploy", "report", "docs"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".env").write_text("DATABASE_URL=postgresql://nobody@production.invalid/fleet\n")
     return folder
@@ -151,27 +151,33 @@ def test_the_whole_demo(project: Path) -> None:
 
     assert re.search(r"python -m loader --changes --apply +[\d.]+ s  .*\d+ new.* refused", output), output
     assert re.search(r"dbt build +[\d.]+ s  PASS=\d+ .*ERROR=0", output), output
-    spend, findings, spellings = (
+    spend, findings, _, spellings = (
         output.partition(title)[2].partition("\n\n")[0].splitlines()[2:]
-        for title in ("Fuel by department", "To look into", "Spellings waiting")
+        for title in ("Fuel of ", "To look into", "Vehicles furthest", "Spellings waiting")
     )
-    assert spend[0].split() == ["Department", "Fills", "Litres", "KES", "km/l", "KES", "last", "month"]
-    departments, total = [re.split(r" {2,}", line.strip()) for line in spend[1:-1]], spend[-1].split()
+    header = "Department, Month to date KES, Same days last month KES, Forecast KES, Budget KES"
+    assert re.split(r" {2,}", spend[0].strip()) == header.split(", ")
     # Which departments and spellings are drawn differs with the hour; that there are some does not.
+    *departments, total = [re.split(r" {2,}", line.strip()) for line in spend[1:]]
     assert departments
-    assert total[0] == "All"
-    assert int(total[1]) == sum(int(row[1]) for row in departments if len(row) > 2), (
-        "who bought last month only has one figure"
-    )
-    kinds = [line for line in findings if re.fullmatch(r"  [a-z ]+ \(\d+\)(?: +[\d,]+ KES at risk)?", line)]
-    assert any("duplicate" in line for line in kinds), "one is planted, and nothing hides it"
-    assert all(line in kinds or line.startswith(" " * 6) for line in findings), findings
-    assert spellings[0].split() == ["Field", "Spelling", "Fills", "KES", "Line", "to", "paste"]
+    assert total[0] == "All departments"
+    kes = [int(row[1].replace(",", "")) for row in (*departments, total)]
+    assert abs(kes[-1] - sum(kes[:-1])) <= len(departments)
+    assert findings[0].split() == ["Rule", "Severity", "Findings", "At", "risk", "KES"]
+    severities = [line.split()[1] for line in findings[1:]]
+    assert severities == sorted(severities, key=["high", "medium", "low"].index), "what matters first"
+    first = re.search(r"\n\n  (high|medium|low): [a-z ]+, KES.[\d,]+\n      (.*)\n      ", output)
+    assert first, "the first to look at, with plate, time, driver and id"
+    assert re.fullmatch(r"K\w+ · [\d-]{10} [\d:]{5} · .* · fill \d+", first[2])
+    assert spellings[0].split() == ["Field", "Spelling", "Fills", "Amount", "KES", "CSV", "line"]
     waiting = [re.split(r" {3,}", line.strip()) for line in spellings[1:]]
     assert waiting
     assert all(row[-1].partition(",")[0] == " ".join(row[1].lower().split()) for row in waiting), waiting
     assert max(map(len, output.splitlines())) <= 100
 
+    report = (project / ".demo" / "report.html").read_text(encoding="utf-8")
+    assert ".demo/report.html" in output
+    assert report.count("<figure>") >= 5
     site = project / ".demo" / "docs" / "index.html"
     assert ".demo/docs/index.html" in output
     # Fit for opening from disk, like that of `make docs`.

@@ -3,7 +3,7 @@ select
     rule,
     severity,
     count(*) as findings,
-    sum(kes_at_risk) as at_risk_kes
+    round(sum(kes_at_risk)) as at_risk_kes
 from {reporting}.v_fuel_anomalies
 where status = 'open' and filled_at between now() - interval '90 days' and now()
 group by rule, severity

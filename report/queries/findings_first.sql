@@ -2,7 +2,7 @@
 select
     anomalies.rule,
     anomalies.severity,
-    anomalies.kes_at_risk as at_risk_kes,
+    round(anomalies.kes_at_risk) as at_risk_kes,
     anomalies.plate,
     anomalies.filled_at at time zone 'Africa/Nairobi' as filled_at,
     fills.driver,

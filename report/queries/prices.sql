@@ -6,7 +6,7 @@ select
     round(percentile_cont(0.5) within group (order by max_price_kes_per_litre)::numeric, 2) as maximum_kes_per_litre,
     count(*) as fills,
     count(*) filter (where overpaid_kes > 0) as fills_above,
-    coalesce(sum(overpaid_kes), 0) as overpaid_kes
+    round(coalesce(sum(overpaid_kes), 0)) as overpaid_kes
 from {reporting}.v_fuel_fills
 where
     filled_at >= date_trunc('week', now() at time zone 'Africa/Nairobi') at time zone 'Africa/Nairobi' - interval '25 weeks'

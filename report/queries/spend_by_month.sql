@@ -4,7 +4,7 @@ select
     case when grouping(department) = 1 then 'All departments' else coalesce(department, '(none given)') end
     as department,
     sum(fills)::bigint as fills,
-    sum(amount_kes) as amount_kes
+    round(sum(amount_kes)) as amount_kes
 from {reporting}.v_fuel_spend_monthly
 where
     month between date_trunc('month', now() at time zone 'Africa/Nairobi') - interval '12 months'

@@ -1,10 +1,10 @@
 -- This month so far, the same days of last month, and where the month may end.
 select
     coalesce(department, '(none given)') as department,
-    month_to_date_kes,
-    same_days_last_month_kes,
-    last_month_kes,
-    forecast_kes,
-    budget_kes
+    round(month_to_date_kes) as month_to_date_kes,
+    round(same_days_last_month_kes) as same_days_last_month_kes,
+    round(last_month_kes) as last_month_kes,
+    round(forecast_kes) as forecast_kes,
+    round(budget_kes) as budget_kes
 from {reporting}.v_fuel_spend_to_date
-order by month_to_date_kes desc nulls last, department asc
+order by v_fuel_spend_to_date.month_to_date_kes desc nulls last, department asc

@@ -1,10 +1,15 @@
--- The costliest spellings that wait for a line in an alias list.
+-- The costliest spellings of each list that wait for a line in it.
 select
     field,
     spelling,
     occurrences as fills,
-    amount_kes,
+    round(amount_kes) as amount_kes,
     csv_line
-from {reporting}.v_unmapped_values
-order by amount_kes desc nulls last, field asc, spelling asc
-limit 10
+from (
+    select
+        *,
+        row_number() over (partition by field order by v_unmapped_values.amount_kes desc nulls last, spelling asc) as place
+    from {reporting}.v_unmapped_values
+) as spellings
+where place <= 5
+order by field asc, place asc

@@ -13,6 +13,7 @@ from report.style import BLUE, PALE, Rows, Size, data, fitted
 
 ALL = "All departments"
 MOST_DEPARTMENTS = 8
+BOLD_LETTER = 8.5  # pixels
 NAMES = "split('Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec', ',')"
 MONTH = f"{NAMES}[toNumber(slice(datum.value, 5, 7)) - 1]"
 YEAR = "slice(datum.value, 5, 7) == '01' || datum.index == 0 ? slice(datum.value, 0, 4) : ''"
@@ -83,13 +84,17 @@ def each_department(rows: Rows, now: str, size: Size) -> Any:
         if row["department"] != ALL:
             key = (row["department"] if row["department"] in shown else others, row["month"])
             amounts[key] = amounts.get(key, 0) + row["amount_kes"]
+    columns, gap = (2, 20) if size.is_narrow else (4, 28)
+    width = (size.width - gap * (columns - 1)) // columns - 6
     # The figure of the running month stands in the heading, where no bar is in its way.
-    heads = {name: f"{name}  {words.short(amounts.get((name, now)))}" for name in [*shown, others]}
+    heads = {}
+    for name in [*shown, others]:
+        figure = f"  {words.short(amounts.get((name, now)))}"
+        heads[name] = words.cut(name, int(width / BOLD_LETTER) - len(figure)) + figure
     values = [
         {"department": heads[name], "month": month, "amount_kes": amount}
         for (name, month), amount in amounts.items()
     ]
-    columns, gap = (2, 20) if size.is_narrow else (4, 28)
     bars = alt.Chart(data(values)).mark_bar()
     bars = bars.encode(
         x=alt.X("month:O", axis=None, scale=alt.Scale(paddingInner=0.25)),
@@ -97,7 +102,6 @@ def each_department(rows: Rows, now: str, size: Size) -> Any:
         color=paler(now),
     )
     facet = alt.Facet("department:N", sort=list(heads.values()), title=None)
-    width = (size.width - gap * (columns - 1)) // columns - 6
     bars = bars.properties(width=width, height=64)
     return bars.facet(facet=facet, columns=columns, spacing={"row": 14, "column": gap})
 

@@ -52,5 +52,5 @@ def draw(rows: Rows, size: Size) -> alt.LayerChart:
         for row in rows
     ]
     colours = alt.Scale(domain=list(COLOURS), range=[variable for _, variable in COLOURS.values()])
-    bars = Bars(values, "name", "at_risk_kes", 184, 0.6 if size.is_narrow else 0.15)
+    bars = Bars(values, "name", "at_risk_kes", 184)
     return bars.draw(size, alt.Color("severity:N", legend=None, scale=colours))

@@ -22,19 +22,16 @@ def section(tables: dict[str, Table]) -> Section:
     lead += "for a line in an alias list. Refused in 24 hours: "
     lead += f"{words.count(health['rejects_24h'], 'record')}, "
     lead += f"{words.count(health['refused_objects_24h'], 'file')}."
-    bars = chart(
-        "The share of fills whose report left a column empty or unreadable.",
-        lambda size: draw(columns.rows, size),
-        "Fills of 30 days without a readable …",
-    )
+    says = "The share of fills whose report left a column empty or unreadable."
+    title = "Fills of 30 days without a readable …"
     return Section(
         "quality",
         heading,
         lead,
-        (bars,) if columns.rows else (),
+        (chart(says, lambda size: draw(columns.rows, size), title),) if columns.rows else (),
         {
             "Fills of 30 days without a readable value": columns,
-            "Spellings that wait, the costliest first": tables["unmapped"],
+            "Spellings that wait, the costliest of each list": tables["unmapped"],
         },
     )
 
@@ -42,4 +39,4 @@ def section(tables: dict[str, Table]) -> Section:
 def draw(rows: Rows, size: Size) -> alt.LayerChart:
     """The share of fills without each column, the largest first."""
     values = [{**row, "text": f"{row['percent_without']} %"} for row in rows]
-    return Bars(values, "column", "percent_without", 100, 0.3 if size.is_narrow else 0.1).draw(size)
+    return Bars(values, "column", "percent_without", 100).draw(size)

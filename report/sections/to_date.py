@@ -63,8 +63,13 @@ def draw(rows: Rows, size: Size) -> alt.LayerChart:
         if before > 0:
             text += f"  {words.signed(100 * (now / before - 1))}"
         values.append({**row, "end": max(now, before, budget), "text": text})
-    bars = Bars(values, "department", NOW, *((112, 0.5) if size.is_narrow else (156, 0.15)), pixels=30)
-    before_ticks = bars.base().mark_tick(thickness=2, height=22, color=INK).encode(x=bars.x(BEFORE))
+    bars = Bars(values, "department", NOW, 112 if size.is_narrow else 156, pixels=30)
+    before_ticks = (
+        bars.base()
+        .transform_filter(f"datum.{BEFORE} > 0")
+        .mark_tick(thickness=2, height=22, color=INK)
+        .encode(x=bars.x(BEFORE, size))
+    )
     diamonds = bars.base().transform_filter(f"datum.{BUDGET} != null")
     diamonds = diamonds.mark_point(shape="diamond", filled=True, size=70, color=ORANGE, opacity=1)
-    return bars.draw(size, marks=[before_ticks, diamonds.encode(x=bars.x(BUDGET))])
+    return bars.draw(size, marks=[before_ticks, diamonds.encode(x=bars.x(BUDGET, size))])

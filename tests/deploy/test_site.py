@@ -54,6 +54,11 @@ def own(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield key, node
 
 
+def is_second_name(node: dict[str, Any]) -> bool:
+    """Whether a source is a table that another source describes."""
+    return node["resource_type"] == "source" and node["identifier"] != node["name"]
+
+
 def is_view(node: dict[str, Any]) -> bool:
     """Whether a node is one of the views that people read."""
     return node["resource_type"] == "model" and node["path"].startswith("reporting")
@@ -102,6 +107,8 @@ def test_every_column_that_stands_is_described(built: Site) -> None:
         if column not in described[key]["columns"]
         # The tracker's table has many columns; only those that we read are ours to explain.
         and not key.startswith("source.fleetfuel.tracksolid.")
+        # A source under a second name, for a freshness of its own, is described under the first.
+        and not is_second_name(described[key])
     ]
     assert not forgotten, "in the database, not in the yml:\n" + "\n".join(sorted(forgotten))
 
