@@ -12,6 +12,7 @@ from loader.sending import as_arrays
 from loader.session import Connection
 
 SHRINK_SHARE, SHRINK_ROWS = 0.05, 20
+PART = 50_000  # records that are compared in one statement
 ACCEPT = "--accept-shrink takes it all the same"
 
 # Not deleted, in any of the ways that fuel.records knows: a time of this century, also in seconds, or a word.
@@ -104,31 +105,26 @@ def compare(
     if is_empty:
         slots, duplicate = feed.read(range(seen))
         return Comparison(inserted=slots, duplicate=duplicate)
-    stored: set[bytes] = set()
-    digests: list[bytes] = []
+    held: set[bytes] = set()  # stored versions that the snapshot holds, and those that it does not
+    gone: set[bytes] = set()
     unread: Sequence[int] = range(seen)
     if is_snapshot:
         with conn.cursor(binary=True) as cursor, conn.pipeline():
             cursor.execute(conn.sql(LIVE_DIGESTS))
-            digests.extend(feed.digests(unread))  # while PostgreSQL gathers its own
-            stored.update((cursor.fetchone() or [None])[0] or ())
-        unread = [slot for slot, digest in enumerate(digests) if digest not in stored]
-    gone = stored.difference(digests)
-    slots, duplicate = feed.read(unread)
-    verdicts = _verdicts(conn, source, feed, slots, outdated)
+            digests = [*feed.digests(unread)]  # while PostgreSQL gathers its own
+            gone.update((cursor.fetchone() or [None])[0] or ())
+        held = gone.intersection(digests)
+        gone -= held
+        unread = [slot for slot, digest in enumerate(digests) if digest not in held]
+        del digests
+    found, slots, twins = _sorted(conn, source, feed, unread, outdated, held, gone)
     # Where the file holds the stored version of an id beside a changed one, the newer of them counts.
-    twins = {digest for _, digest in verdicts.values() if digest in stored and digest not in gone}
     if twins:
-        unread = [slot for slot, digest in enumerate(digests) if digest not in stored or digest in twins]
-        slots, duplicate = feed.read(unread)
-        verdicts = _verdicts(conn, source, feed, slots, outdated)
-    known = len(stored) - len(gone) - len(twins)
-    found = Comparison(
-        unchanged=known + len(slots) - len(verdicts), duplicate=duplicate + seen - len(unread) - known
-    )
-    for slot, (verdict, _) in verdicts.items():
-        getattr(found, verdict).append(slot)
-    gone.difference_update(digest for _, digest in verdicts.values())
+        held -= twins
+        unread = [slot for slot, digest in enumerate(feed.digests(range(seen))) if digest not in held]
+        found, slots, _ = _sorted(conn, source, feed, unread, outdated, held, gone)
+    found.unchanged += len(held)
+    found.duplicate += seen - len(unread) - len(held)
     gone.difference_update(feed.digests(slots))  # of items unwrapped since
     if gone and not outdated:
         named = [feed.ids[slot] for slot in (*slots, *feed.problems) if feed.ids[slot]]
@@ -144,13 +140,32 @@ def _agrees(record_count: str, seen: int) -> bool:
         return False
 
 
-def _verdicts(
-    conn: Connection, source: Source, feed: Feed, slots: list[int], outdated: bool
-) -> dict[int, tuple[str, bytes]]:
-    """By slot, what became of it and the stored version's digest; not in it: unchanged."""
-    parameters = {**as_arrays(feed, slots), "exported_at": source.exported_at, "outdated": outdated}
-    rows = conn.execute(conn.sql(COMPARE), parameters)
-    return {slots[place - 1]: (verdict, digest) for place, verdict, digest in rows}
+def _sorted(
+    conn: Connection,
+    source: Source,
+    feed: Feed,
+    unread: Sequence[int],
+    outdated: bool,
+    held: set[bytes],
+    gone: set[bytes],
+) -> tuple[Comparison, list[int], set[bytes]]:
+    """What became of these records, their slots, and the stored versions of theirs that the file holds, too.
+
+    Takes the versions that were replaced out of `gone`. A part at a time, which bounds the memory.
+    """
+    slots, duplicate = feed.read(unread)
+    found = Comparison(unchanged=len(slots), duplicate=duplicate)
+    twins: set[bytes] = set()
+    for start in range(0, len(slots), PART):
+        part = slots[start : start + PART]
+        parameters = {**as_arrays(feed, part), "exported_at": source.exported_at, "outdated": outdated}
+        for place, verdict, digest in conn.execute(conn.sql(COMPARE), parameters):
+            getattr(found, verdict).append(part[place - 1])
+            found.unchanged -= 1
+            if digest in held:
+                twins.add(digest)
+            gone.discard(digest)
+    return found, slots, twins
 
 
 def _lost(
