@@ -3,98 +3,115 @@
 from __future__ import annotations
 
 import logging
+import random
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from loader.connection import scalar
 from loader.failures import ConfigurationError, first_line
 from loader.feed import Feed, Source
 from loader.landing import Landing
+from loader.old_design import OldDesign, legacy, survey
 from loader.session import Connection
+from loader.settings import Settings
 
 log = logging.getLogger("loader")
 
-NAME_BYTES = 63  # PostgreSQL cuts what is longer
-OLD_TABLE = """
+# A reader of the old views waits behind a lock of ours for no longer than this; then we try again.
+LOCK_TIMEOUT = "20ms"
+ATTEMPTS = 300
+VIEW = """
 select
-    to_regclass(%(schema)s || '.records_legacy') is not null as adopted,
-    exists (
-        select 1 from pg_attribute
-        where attrelid = to_regclass(%(schema)s || '.records')
-            and attname = 'raw' and atttypid = 'jsonb'::regtype
-    ) as to_adopt
+    pg_get_userbyid(relowner),
+    coalesce('with (' || array_to_string(reloptions, ', ') || ')', ''),
+    obj_description(oid, 'pg_class')
+from pg_class where oid = %s
 """
-TRIGGERS = "select tgname, tgfoid from pg_trigger where tgrelid = %s::regclass and not tgisinternal"
-INDEXES = """
-select c.relname, i.indexrelid
-from pg_index as i
-inner join pg_class as c on i.indexrelid = c.oid
-where i.indrelid = %s::regclass
-"""
-# A trigger function outside of schema fuel, or of an extension, is not the old design's own.
-FUNCTIONS = """
-select
-    p.oid::regprocedure::text,
-    p.proname,
-    p.oid,
-    n.nspname = %(schema)s
-    and not exists (
-        select 1 from pg_depend as d
-        where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
-    ) as goes
-from pg_proc as p
-inner join pg_namespace as n on p.pronamespace = n.oid
-where
-    p.oid = any(%(of_triggers)s)
-    or (
-        n.nspname = %(schema)s
-        and p.proname = any('{norm_plate,canon_fuel_type,canon_department,parse_number,parse_timestamp}')
-    )
-"""
-VIEWS = """
-select distinct r.ev_class::regclass::text
-from pg_depend as d
-inner join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
-where d.refobjid = %(table)s::regclass and r.ev_class <> d.refobjid
+# The statements that grant, or revoke, on one view what is granted on another.
+GRANTS = """
+select format(
+    '%%s %%s %%s on %%I.%%I %%s %%s %%s', %(verb)s::text, acl.privilege_type, acl.of_column,
+    %(schema)s::text, %(name)s::text, %(to)s::text,
+    case when acl.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(acl.grantee)) end,
+    case when acl.is_grantable and %(verb)s = 'grant' then 'with grant option' end
+)
+from (
+    select acl.privilege_type, null as of_column, acl.grantee, acl.is_grantable
+    from pg_class as c cross join aclexplode(c.relacl) as acl
+    where c.oid = %(view)s and acl.grantee <> c.relowner
+    union all
+    select acl.privilege_type, format('(%%I)', a.attname), acl.grantee, acl.is_grantable
+    from pg_attribute as a cross join aclexplode(a.attacl) as acl
+    where a.attrelid = %(view)s
+) as acl
 """
 
 
-def adopt(landing: Landing) -> int:
-    """Carry over id and raw of the old `fuel.records`, and clear its name; all or nothing. The exit code.
+def adopt(settings: Settings, *, writing: bool) -> int:
+    """Carry over id and raw of the old `fuel.records`, and clear the names that are needed. The exit code.
 
     Raises:
-        ConfigurationError: the old table cannot be moved out of the way.
+        ConfigurationError: something stands in the way; nothing was changed.
     """
+    with Landing(settings, writing=False) as landing:
+        old = landing.run(lambda conn: survey(conn, landing.schema))
+        table = f"{landing.schema}.records"
+        if not old.to_adopt:
+            found = "done before" if old.adopted else f"there is no table {table} with a column raw"
+            log.info("nothing to adopt: %s", found)
+            return 0
+        if old.stops:
+            raise ConfigurationError(f"nothing was adopted: {'; '.join(old.stops)}")
+        if not writing:
+            landing.run(lambda conn: _carry_over(conn, landing, table))
+            _tell(old, table)
+            return 0
     try:
-        landing.run(lambda conn: _adopt(conn, landing))
+        with Landing(settings, writing=True, make_way=_rename_tables) as landing:
+            landing.run(lambda conn: _adopt(conn, landing, table))
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(f"nothing was adopted: {first_line(error)}") from None
     return 0
 
 
-def _adopt(conn: Connection, landing: Landing) -> None:
-    table = f"{landing.schema}.records"
-    adopted, to_adopt = conn.execute(OLD_TABLE, {"schema": landing.schema}).fetchone() or (False, False)
-    if not to_adopt:
-        log.info(
-            "nothing to adopt: %s",
-            "done before" if adopted else f"there is no table {table} with a column raw",
-        )
-        return
-    if adopted:
-        raise ConfigurationError(
-            f"{table}_legacy exists already, and so does an old {table}: rename one of them"
-        )
-    triggers = conn.execute(TRIGGERS, [table]).fetchall()
-    found = conn.execute(
-        FUNCTIONS, {"schema": landing.schema, "of_triggers": [oid for _, oid in triggers]}
-    ).fetchall()
-    functions = [function for *function, goes in found if goes]
-    shared = [name for name, *_, goes in found if not goes]
-    views = [name for (name,) in conn.execute(VIEWS, {"table": table}).fetchall()]
-    if landing.writing:
-        conn.execute(conn.sql("lock table {fuel}.records in access exclusive mode"))
+def _tell(old: OldDesign, table: str) -> None:
+    def names(found: list[Any]) -> str:
+        return ", ".join(each if isinstance(each, str) else each[0] for each in found) or "none"
+
+    log.info("tables renamed to …_legacy: %s", names(old.tables))
+    log.info("triggers dropped: %s", names(old.triggers))
+    log.info("functions dropped, or renamed where something depends on them: %s", names(old.functions))
+    log.info("functions left alone, as they may serve others: %s", names(old.shared))
+    served = "views renamed to …_legacy, and served under their names until dbt replaces them: %s"
+    log.info(served, names(old.views))
+    log.info("views of others, which read %s_legacy from now on: %s", table, names(old.others))
+
+
+def _rename_tables(conn: Connection, schema: str) -> None:
+    """Clear the names of tables that the landing zone needs; `records` itself is last of all."""
+    old = survey(conn, schema)
+    for name, oid in old.tables:
+        if name != "records":
+            _patiently(conn, partial(_rename, conn, "table", schema, name, oid))
+
+
+def _adopt(conn: Connection, landing: Landing, table: str) -> None:
+    # Readers go on; who writes waits, and fails then.
+    conn.execute(conn.sql("lock table {fuel}.records in exclusive mode"))
+    _carry_over(conn, landing, table)
+    old = survey(conn, landing.schema)
+    # Readers wait for the commit, and it for no disk: a crash right now undoes the adoption.
+    conn.execute("set local synchronous_commit = off")
+    _patiently(conn, lambda: _clear_names(conn, landing.schema, old))
+    _tell(old, table)
+
+
+def _carry_over(conn: Connection, landing: Landing, table: str) -> None:
     load_id, counts = landing.land(conn, Source("adopt", table, None, None, False), _records(conn), True)
     log.info(
         "%s %s: %d rows, %d landed, %d rejected",
@@ -102,24 +119,6 @@ def _adopt(conn: Connection, landing: Landing) -> None:
         table, counts.seen, counts.inserted + counts.updated, counts.rejected,
         extra={"load_id": load_id, "mode": "adopt", "key": table, "counts": vars(counts)},
     )  # fmt: skip
-    log.info("triggers dropped: %s", ", ".join(name for name, _ in triggers) or "none")
-    log.info("functions left alone, as they may serve others: %s", ", ".join(shared) or "none")
-    log.info("views that read %s_legacy from now on: %s", table, ", ".join(views) or "none")
-    if not landing.writing:
-        log.info(
-            "functions dropped, or renamed where something depends on them: %s",
-            ", ".join(name for name, *_ in functions) or "none",
-        )
-        return
-    for name, _ in triggers:
-        conn.execute(sql.SQL("drop trigger {} on {}.records").format(sql.Identifier(name), conn.schema))
-    for name, oid in conn.execute(INDEXES, [table]).fetchall():  # dbt's own table wants these names
-        rename = sql.SQL("alter index {} rename to {}")
-        index = sql.Identifier(landing.schema, name)
-        conn.execute(rename.format(index, sql.Identifier(_legacy(name, oid))))
-    conn.execute(conn.sql("alter table {fuel}.records rename to records_legacy"))
-    for function, name, oid in functions:
-        _drop_or_rename(conn, function, _legacy(name, oid))
 
 
 def _records(conn: Connection) -> Feed:
@@ -127,13 +126,60 @@ def _records(conn: Connection) -> Feed:
     return Feed([(raw or "null").encode() for _, raw in rows], given_ids=[id for id, _ in rows])
 
 
-def _legacy(name: str, oid: int) -> str:
-    """The name with the ending `_legacy`; one that is too long for it is cut, and its OID tells it apart."""
-    ending = "_legacy"
-    if len(name.encode()) + len(ending) > NAME_BYTES:
-        ending = f"_{oid}{ending}"
-        name = name.encode()[: NAME_BYTES - len(ending)].decode(errors="ignore")
-    return name + ending
+def _patiently(conn: Connection, work: Callable[[], None]) -> None:
+    """Do this as soon as nobody holds what it locks; the others wait no longer than LOCK_TIMEOUT."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with conn.transaction():
+                conn.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'".encode())
+                work()
+                return
+        except psycopg.errors.LockNotAvailable as error:
+            if attempt == ATTEMPTS - 1:
+                busy = f"somebody reads all the time ({first_line(error)}): try again later"
+                raise ConfigurationError(f"nothing was adopted: {busy}") from None
+        time.sleep(random.uniform(0.05, 0.3))
+
+
+def _clear_names(conn: Connection, schema: str, old: OldDesign) -> None:
+    """In the order in which readers lock things, from the outermost view down to the table."""
+    reporting = schema.removesuffix("fuel") + "reporting"
+    for _, name, oid in old.views:
+        _rename(conn, "view", reporting, name, oid)
+        _serve(conn, reporting, name, oid)
+    for name in old.triggers:
+        conn.execute(sql.SQL("drop trigger {} on {}.records").format(sql.Identifier(name), conn.schema))
+    for name, oid in old.indexes:
+        _rename(conn, "index", schema, name, oid)
+    for name, oid in old.tables:
+        _rename(conn, "table", schema, name, oid)
+    for signature, name, oid in old.functions:
+        _drop_or_rename(conn, signature, legacy(name, oid))
+
+
+def _rename(conn: Connection, kind: str, schema: str, name: str, oid: int) -> None:
+    rename = sql.SQL("alter {} {} rename to {}")
+    old, new = sql.Identifier(schema, name), sql.Identifier(legacy(name, oid))
+    conn.execute(rename.format(sql.SQL(kind), old, new))
+
+
+def _serve(conn: Connection, schema: str, name: str, oid: int) -> None:
+    """A view of this name on the renamed one, with its owner and grants.
+
+    As nothing is built on it, dbt can replace it. Others' views go on with the renamed one.
+    """
+    view = sql.Identifier(schema, name)
+    owner, options, comment = conn.execute(VIEW, [oid]).fetchone() or ("", "", None)
+    create = sql.SQL("create view {} {} as select * from {}")
+    conn.execute(create.format(view, sql.SQL(options), sql.Identifier(schema, legacy(name, oid))))
+    conn.execute(sql.SQL("comment on view {} is {}").format(view, comment))
+    conn.execute(sql.SQL("alter view {} owner to {}").format(view, sql.Identifier(owner)))
+    new = scalar(conn, "select to_regclass(format('%%I.%%I', %s::text, %s::text))::oid", [schema, name])
+    # Default privileges may have granted what the old view did not.
+    for verb, to, granted in (("revoke", "from", new), ("grant", "to", oid)):
+        values = {"verb": verb, "to": to, "view": granted, "schema": schema, "name": name}
+        for (statement,) in conn.execute(GRANTS, values).fetchall():
+            conn.execute(statement.encode())
 
 
 def _drop_or_rename(conn: Connection, function: str, new_name: str) -> None:

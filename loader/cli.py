@@ -120,9 +120,9 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
     try:
         settings = read_settings(args.env_file)
         handler.setFormatter(Formatter(args.log_format == "json", settings.secrets()))
+        if args.mode == "adopt":
+            return adopt(settings, writing=args.apply)
         with Landing(settings, writing=args.apply) as landing:
-            if args.mode == "adopt":
-                return adopt(landing)
             if args.reset_watermark:
                 _reset_watermark(landing)
             return _load_all(landing, settings, args) if args.mode else 0

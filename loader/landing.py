@@ -14,7 +14,6 @@ from loader.connection import scalar
 from loader.feed import Feed, Source
 from loader.sending import COLUMNS, send
 from loader.session import Connection, Session
-from loader.settings import Settings
 from loader.watermark import believed_watermark, check_clock, put_right, watermarks_ahead
 
 log = logging.getLogger("loader")
@@ -134,9 +133,7 @@ class Counts:
 class Landing(Session):
     """The landing zone of one database, within one session."""
 
-    def __init__(self, settings: Settings, *, writing: bool) -> None:
-        super().__init__(settings, writing=writing)
-        self._unanalyzed = 0  # rows written since their statistics
+    _unanalyzed = 0  # rows written since their statistics
 
     def applied(self, keys: Sequence[str]) -> dict[str, str]:
         """The ETag under which each of these objects was applied last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -108,6 +109,15 @@ def lock_holder(conn: psycopg.Connection[Any], key: int) -> Holder | None:
     return Holder(*row) if row else None
 
 
+def _landing_sql() -> str:
+    return files("loader").joinpath("landing.sql").read_text()
+
+
+def landing_tables() -> list[str]:
+    """The names of the landing tables, as landing.sql makes them."""
+    return re.findall(r"create table if not exists (\w+)", _landing_sql())
+
+
 def create_landing(conn: psycopg.Connection[Any], schema: str) -> None:
     """Create the landing tables in this schema, or bring them up to date; within a transaction.
 
@@ -120,7 +130,7 @@ def create_landing(conn: psycopg.Connection[Any], schema: str) -> None:
         says = "Fuel feed: landing tables of the loader, and what dbt derives from them"
         conn.execute(sql.SQL("comment on schema {} is {}").format(name, says))
     conn.execute(sql.SQL("set local search_path = {}, pg_temp").format(name))
-    for statement in files("loader").joinpath("landing.sql").read_text().split(";\n"):
+    for statement in _landing_sql().split(";\n"):
         if statement.strip():
             conn.execute(statement.encode())
     conn.execute("set local search_path = pg_catalog, pg_temp")
@@ -140,9 +150,13 @@ class Session:
     """The session of one load or dry run, made anew when it is lost.
 
     `writing` takes the lock and brings the tables up to date; without it nothing at all is written.
+    `make_way` clears the names of new tables in the schema.
     """
 
-    def __init__(self, settings: Settings, *, writing: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, writing: bool, make_way: Callable[[Connection, str], None] | None = None
+    ) -> None:
+        self._make_way = make_way
         self._conninfo = settings.database_url.get_secret_value() if settings.database_url else ""
         self.schema = settings.fuel_schema
         self.writing = writing
@@ -267,6 +281,8 @@ class Session:
         if version < VERSION and self.writing:
             try:
                 with conn.transaction():
+                    if not version:
+                        self._clear_names(conn)
                     create_landing(conn, self.schema)
             except psycopg.errors.InsufficientPrivilege as error:
                 raise ConfigurationError(
@@ -274,3 +290,12 @@ class Session:
                     f"let the owner of schema {self.schema} run `fuel-loader --changes --apply` once"
                 ) from None
             log.info("landing tables brought to version %d", VERSION)
+
+    def _clear_names(self, conn: Connection) -> None:
+        if self._make_way:
+            self._make_way(conn, self.schema)
+        for name in landing_tables():
+            if scalar(conn, "select to_regclass(%s)", [f"{self.schema}.{name}"]):
+                raise ConfigurationError(
+                    f"{self.schema}.{name} is of another design: run `fuel-loader --adopt`, or rename it"
+                )
