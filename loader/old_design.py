@@ -11,7 +11,8 @@ NAME_BYTES = 63  # PostgreSQL cuts what is longer
 # The views that dbt makes: an old one of such a name is served until then, and stands in nobody's way.
 VIEWS = (
     "v_fuel_anomalies", "v_fuel_corrections", "v_fuel_efficiency", "v_fuel_fills", "v_fuel_spend_monthly",
-    "v_fuel_spend_to_date", "v_pipeline_health", "v_unmapped_values", "v_unreadable_values", "v_vehicles",
+    "v_fuel_spend_to_date", "v_pipeline_health", "v_reviewed_findings", "v_unmapped_values",
+    "v_unreadable_values", "v_vehicles",
 )  # fmt: skip
 FUNCTIONS = (
     "alias_key", "canon_department", "canon_driver", "canon_fuel_type", "norm_plate",

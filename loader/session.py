@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 import tenacity
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from loader.connection import (
@@ -40,11 +40,7 @@ T = TypeVar("T")
 VERSION = 2  # of landing.sql
 LOCK = 0x6675656C  # "fuel" in ASCII: the advisory lock's key of the fleet without a prefix
 # A disk or a quota is full, or memory: another attempt in a second makes it worse.
-RESOURCES = (
-    psycopg.errors.DiskFull,
-    psycopg.errors.ConfigurationLimitExceeded,
-    psycopg.errors.OutOfMemory,
-)
+RESOURCES = (errors.DiskFull, errors.ConfigurationLimitExceeded, errors.OutOfMemory)
 BACKOFF = tenacity.wait_exponential(0.5) + tenacity.wait_random(0, 0.5)
 # A killed loader's session ends soon, even amid a long statement. The last line: so psycopg reads and writes.
 OURS = """
@@ -198,10 +194,10 @@ class Session:
 
         try:
             return retrying(self._is_passing, "database")(attempt)
-        except psycopg.errors.InsufficientPrivilege as error:
+        except errors.InsufficientPrivilege as error:
             raise ConfigurationError(f"the database role lacks a privilege: {first_line(error)}") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if isinstance(error, psycopg.errors.DiskFull):
+            if isinstance(error, errors.DiskFull):
                 self._give_space_back()
             lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57"))
             what = "cannot be reached" if lost else "fails"
@@ -284,7 +280,7 @@ class Session:
                     if not version:
                         self._clear_names(conn)
                     create_landing(conn, self.schema)
-            except psycopg.errors.InsufficientPrivilege as error:
+            except errors.InsufficientPrivilege as error:
                 raise ConfigurationError(
                     f"this role may not create or update the landing tables ({first_line(error)}): "
                     f"let the owner of schema {self.schema} run `fuel-loader --changes --apply` once"
