@@ -52,6 +52,9 @@
                     {{ stable_view_swap_sql(target_relation, sql) }}
                 {%- endif -%}
             {%- endcall -%}
+            {#- Readers wait for this commit, and for nothing of what follows: grants have been kept by now. -#}
+            {%- do adapter.commit() -%}
+            {%- call statement('afterwards') -%} select 1 {%- endcall -%}
         {%- endif -%}
     {%- endif -%}
 
