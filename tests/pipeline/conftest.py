@@ -1,15 +1,17 @@
-"""What the tests of fuel.fill_intervals share."""
+"""What the tests of fuel.fill_intervals share, and those of stable views."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from demo import servers
-from tests.conftest import ROOT, Dbt, fresh_database
+from tests.conftest import ROOT, Database, Dbt, fresh_database
 
 from .intervals import BUILT, Built
+from .small_view import Small
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +26,19 @@ def built(pg_server: servers.Postgres, tmp_path_factory: pytest.TempPathFactory)
         from_nothing = compiled.read_text()
         dbt("build", "--select", f"+{BUILT}", "--exclude-resource-type", "test", "unit_test")
         yield Built(database, dbt, from_nothing)
+
+
+@pytest.fixture
+def small(tmp_path: Path, database: Database) -> Small:
+    return Small(tmp_path, database)
+
+
+@pytest.fixture
+def roles(database: Database) -> Iterator[tuple[str, str]]:
+    """Two roles for this test alone."""
+    names = (f"{database.name}_x", f"{database.name}_y")
+    for name in names:
+        database.query(f"create role {name} nologin")
+    yield names
+    for name in names:
+        database.query(f"drop owned by {name} cascade; drop role {name}")
