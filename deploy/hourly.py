@@ -65,16 +65,18 @@ def count(outcome: Outcome, conn: psycopg.Connection[Any], schema: str, last: in
     counts = ("inserted", "updated", "unchanged", "stale", "duplicate", "absent")
     sums = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in ("rejected", *counts))
     query = sql.SQL(
-        f"select count(*) filter (where error is null), count(error), {sums} from {{}} where load_id > %s"
+        f"select count(*) filter (where error is null), count(error), {sums} from {{}}"
+        " where load_id > %s and mode <> 'reset'"
     )
     row = conn.execute(query.format(sql.Identifier(schema, "loads")), [last]).fetchone()
     assert row is not None
     outcome.objects, outcome.refused_objects, outcome.rejected_records, *values = row
     outcome.records = dict(zip(counts, values, strict=True))
-    if outcome.rejected_records:
-        outcome.problems.append(
-            f"{outcome.rejected_records} records could not be landed; {schema}.load_rejects has them and why"
-        )
+    # Once, though every snapshot brings them again.
+    rejects = sql.Identifier(schema, "load_rejects")
+    met = "select count(*) from {} where load_id > %s and reason <> 'sanitised'"
+    if new := scalar(conn, sql.SQL(met).format(rejects), [last]):
+        outcome.problems.append(f"{new} records could not be landed; {schema}.load_rejects has them and why")
 
 
 def last_told(conn: psycopg.Connection[Any], schema: str) -> int:

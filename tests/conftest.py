@@ -50,8 +50,12 @@ def pg15_server() -> Iterator[servers.Postgres]:
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[servers.S3]:
-    """One S3 server for the session."""
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
+    """One S3 server for the session: rclone's, or the one that FLEETFUEL_S3_ENDPOINT names."""
+    if endpoint := os.environ.get("FLEETFUEL_S3_ENDPOINT"):
+        keys = os.environ["FLEETFUEL_S3_ACCESS_KEY"], os.environ["FLEETFUEL_S3_SECRET_KEY"]
+        yield servers.S3(endpoint, *keys, tmp_path_factory.mktemp("no-objects-here"))
+        return
     with servers.s3() as server:
         yield server
 

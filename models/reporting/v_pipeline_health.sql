@@ -157,11 +157,10 @@ select
     last_build.finished_at as last_build_at,
     round(extract(epoch from now() - last_load.built_finished_at) / 60)::bigint as lag_minutes,
     (
-        -- Every hourly snapshot brings the same bad record again.
+        -- The same record may be bad in the snapshot and in a delta.
         select count(distinct coalesce('id ' || load_rejects.id, md5(load_rejects.original)))
-        from loads_of_24_hours
-        inner join load_rejects on loads_of_24_hours.load_id = load_rejects.load_id
-        where load_rejects.reason <> 'sanitised'
+        from load_rejects
+        where load_rejects.last_met_at > now() - interval '24 hours' and load_rejects.reason <> 'sanitised'
     ) as rejects_24h,
     (
         select count(distinct loads_of_24_hours.object_key)

@@ -16,6 +16,7 @@ import pytest
 
 from demo import servers
 from tests.conftest import ROOT, Bucket, Database, copy_project, fresh_database
+from tests.deploy.roles import apply_roles, as_user
 
 SNAPSHOT = "fuel_records/latest.json"
 AN_AGE = "9999999"  # minutes: the exports of the tests are of the days that they tell of
@@ -136,3 +137,50 @@ def first_hour(job: Job) -> None:
 
 
 AFTER_THE_FIRST_HOUR = pytest.mark.usefixtures("first_hour")
+
+
+@pytest.fixture(scope="module", params=["pg15_server", "pg_server"])
+def roles_server(request: pytest.FixtureRequest) -> servers.Postgres:
+    """The oldest PostgreSQL that is supported, where it is installed, and the newest."""
+    server: servers.Postgres = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(scope="module")
+def roles_job(
+    roles_server: servers.Postgres, s3_server: servers.S3, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Job]:
+    """A database of `fuel_admin`, who has applied roles.sql, and the job after its first run."""
+    folder = tmp_path_factory.mktemp("roles")
+    bucket = Bucket(s3_server, f"fuel-roles-{os.getpid()}-{folder.name}".lower())
+    s3_server.client().create_bucket(Bucket=bucket.name)
+    bucket.put(SNAPSHOT, snapshot([record(number) for number in range(20)]))
+    with fresh_database(roles_server) as database:
+        database.query("create role fuel_admin login createrole")
+        database.query(f"alter database {database.name} owner to fuel_admin")
+        database.query((ROOT / "demo" / "devices.sql").read_text())
+        database.query("grant usage on schema tracksolid to fuel_admin with grant option")
+        database.query("grant select on tracksolid.devices to fuel_admin with grant option")
+        # Hardened, as databases often are: nobody has what he was not granted.
+        database.query(f"revoke temporary on database {database.name} from public")
+        database.query("create schema extensions")
+        database.query("create extension pg_trgm schema extensions")
+        # Where the server has ICU, the tracker's plates know no case.
+        if database.query("select from pg_collation where collprovider = 'i'"):
+            database.query(
+                "create collation caseless"
+                " (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+                "alter table tracksolid.devices alter vehicle_number type text collate caseless"
+            )
+        apply_roles(database)
+        with as_user(database, "fuel_admin") as conn:
+            conn.execute("create role fuel_job login noinherit in role fuel_loader, fuel_dbt")
+            conn.execute("create role dashboard_api login in role fuel_reader")
+        environment = {**database.env, "PGUSER": "fuel_job", "FUEL_READER_ROLES": "fuel_reader"}
+        job = Job(database, bucket, copy_source(folder / "src"), folder / "state", environment)
+        code, outcome, errors = job("--as-roles")
+        assert code == 0, f"{outcome} {errors}"
+        yield job
+    with roles_server.connect(autocommit=True) as conn:
+        for role in ("dashboard_api", "fuel_job", "fuel_reader", "fuel_dbt", "fuel_loader", "fuel_admin"):
+            conn.execute(f"drop role {role}")

@@ -23,7 +23,7 @@ from deploy.dbt_steps import DbtStopped
 from deploy.hourly import explain, spelled_out
 from loader.settings import Settings
 from tests.conftest import ROOT, fresh_database
-from tests.deploy.conftest import AFTER_THE_FIRST_HOUR, Job
+from tests.deploy.conftest import AFTER_THE_FIRST_HOUR, Job, record
 
 pytestmark = AFTER_THE_FIRST_HOUR
 
@@ -218,9 +218,65 @@ def test_settings_of_the_folder_it_is_started_in_are_not_its_own(job: Job, tmp_p
     assert code == 0, f"{outcome} {errors}"
 
 
+def test_a_second_fleet_takes_a_file_of_settings(job: Job, tmp_path: Path) -> None:
+    """Schemas, lock and state of its own: it runs while the first fleet's run is at work."""
+    settings = {**job.database.env, **job.bucket.env, "FUEL_SCHEMA_PREFIX": "north_"}
+    file = tmp_path / "north.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    elsewhere = dict.fromkeys(settings, "")
+    with job.database.connect(autocommit=True, application_name="fleetfuel.hourly") as conn:
+        conn.execute("select pg_advisory_lock(hashtextextended('fleetfuel.hourly', 0))")
+        code, outcome, errors = job("--env-file", str(file), **elsewhere)
+    assert (code, outcome["build"], outcome["records"]["inserted"]) == (0, "done", 30), f"{outcome} {errors}"
+    assert job.database.query("select count(*) from north_reporting.v_fuel_fills") == [(30,)]
+    assert (job.state / "north_" / "target").is_dir()
+    healthy = job.raw("--env-file", str(file), module="deploy.health", **elsewhere)
+    assert (healthy.returncode, healthy.stdout.partition(":")[0]) == (0, "healthy"), healthy.stdout
+    # The first fleet is as it was.
+    job.database.query("drop schema north_reporting, north_fuel cascade")
+    assert job()[:1] == (0,)
+    for prefix in ("North", "x-y", "1st"):
+        code, outcome, _ = job(FUEL_SCHEMA_PREFIX=prefix)
+        assert (code, len(outcome["problems"])) == (2, 1)
+        assert outcome["problems"][0].startswith(f"FUEL_SCHEMA_PREFIX: '{prefix}' is no plain identifier")
+    code, outcome, _ = job("--env-file", str(tmp_path / "nowhere.env"))
+    assert (code, len(outcome["problems"])) == (2, 1)
+    assert "nowhere.env cannot be read" in outcome["problems"][0]
+
+
+def test_nobodys_function_runs_with_the_jobs_rights(job: Job) -> None:
+    """A function in `public` fits better than PostgreSQL's own, and `public` is looked at first."""
+    job.database.query("create table public.seen (function text)")
+    calls = {
+        "hashtextextended": "text, integer", "hashtext": "varchar", "to_regclass": "varchar",
+        "date_trunc": "text, timestamptz, text", "pg_try_advisory_lock": "integer", "md5": "varchar",
+        "format": "text, text", "concat_ws": "text, text, text", "starts_with": "varchar, varchar",
+        "round": "double precision, integer", "upper": "varchar", "lower": "varchar", "left": "text, bigint",
+        "quote_ident": "name", "has_schema_privilege": "name, text, text",
+    }  # fmt: skip
+    for name, arguments in calls.items():
+        job.database.query(
+            f"create function public.{name}({arguments}) returns text language plpgsql as"
+            f" $$ begin insert into public.seen values ('{name}'); return null; end $$"
+        )
+    try:
+        job.database.query(f"alter database {job.database.name} set search_path = public, pg_catalog")
+        key = "fuel_records/changes/2026-11-25T01-00-00Z.json"
+        job.bucket.put(key, json.dumps([record(700)]).encode())
+        code, outcome, errors = job()
+        assert (code, outcome["records"]["inserted"]) == (0, 1), f"{outcome} {errors}"
+        assert job.raw(module="deploy.health").returncode == 0
+        assert job.database.query("select * from public.seen") == []
+    finally:
+        job.database.query(f"alter database {job.database.name} reset search_path")
+        for name, arguments in calls.items():
+            job.database.query(f"drop function public.{name}({arguments})")
+
+
 def test_every_setting_is_in_the_example_and_reaches_the_container() -> None:
     """What a page tells to set must be settable."""
     names = {name.upper() for name in Settings.model_fields}
+    names |= {"FUEL_READER_ROLES", "FUEL_PING_URL", "FUEL_METRICS_FILE", "FUEL_EXPORT_MAX_MINUTES"}
     assert names <= set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     app = yaml.safe_load((ROOT / "deploy" / "compose.yml").read_text())["services"]["app"]
     assert {name for name in names if not name.startswith("PG")} <= app["environment"].keys()

@@ -1,130 +1,24 @@
-"""The whole pipeline under the roles of deploy/roles.sql, none of them a superuser; then undo by backup."""
+"""The whole pipeline under the roles of deploy/roles.sql, none of them a superuser."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-from collections.abc import Iterator
+import signal
+import time
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
-from demo import servers
-from tests.conftest import ROOT, Bucket, Database, Dbt, fresh_database
-from tests.deploy.conftest import SNAPSHOT, Job, copy_source, record, snapshot
-
-LANDING = (
-    "records_raw",
-    "loads",
-    "load_rejects",
-    "ingest_state",
-    "landing_versions",
-    "record_versions",
-)
-
-
-@pytest.fixture(scope="module", params=["pg15_server", "pg_server"])
-def server(request: pytest.FixtureRequest) -> servers.Postgres:
-    """The oldest PostgreSQL that is supported, where it is installed, and the newest."""
-    server: servers.Postgres = request.getfixturevalue(request.param)
-    return server
+from tests.conftest import ROOT
+from tests.deploy.conftest import SNAPSHOT, Job, record, snapshot
+from tests.deploy.roles import LANDING, apply_roles, as_user, refused, views
 
 
 @pytest.fixture(scope="module")
-def job(
-    server: servers.Postgres, s3_server: servers.S3, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Job]:
-    """A database of `fuel_admin`, who has applied roles.sql, and the job after its first run."""
-    folder = tmp_path_factory.mktemp("roles")
-    bucket = Bucket(s3_server, f"fuel-roles-{os.getpid()}-{folder.name}".lower())
-    s3_server.client().create_bucket(Bucket=bucket.name)
-    bucket.put(SNAPSHOT, snapshot([record(number) for number in range(20)]))
-    with fresh_database(server) as database:
-        database.query("create role fuel_admin login createrole")
-        database.query(f"alter database {database.name} owner to fuel_admin")
-        database.query((ROOT / "demo" / "devices.sql").read_text())
-        database.query("grant usage on schema tracksolid to fuel_admin with grant option")
-        database.query("grant select on tracksolid.devices to fuel_admin with grant option")
-        # Hardened, as databases often are: nobody has what he was not granted.
-        database.query(f"revoke temporary on database {database.name} from public")
-        database.query("create schema extensions")
-        database.query("create extension pg_trgm schema extensions")
-        # Where the server has ICU, the tracker's plates know no case.
-        if database.query("select from pg_collation where collprovider = 'i'"):
-            database.query(
-                "create collation caseless"
-                " (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
-                "alter table tracksolid.devices alter vehicle_number type text collate caseless"
-            )
-        apply_roles(database)
-        with as_user(database, "fuel_admin") as conn:
-            conn.execute("create role fuel_job login noinherit in role fuel_loader, fuel_dbt")
-            conn.execute("create role dashboard_api login in role fuel_reader")
-        environment = {**database.env, "PGUSER": "fuel_job", "FUEL_READER_ROLES": "fuel_reader"}
-        job = Job(database, bucket, copy_source(folder / "src"), folder / "state", environment)
-        code, outcome, errors = job("--as-roles")
-        assert code == 0, f"{outcome} {errors}"
-        yield job
-    with server.connect(autocommit=True) as conn:
-        for role in ("dashboard_api", "fuel_job", "fuel_reader", "fuel_dbt", "fuel_loader", "fuel_admin"):
-            conn.execute(f"drop role {role}")
-
-
-def apply_roles(database: Database, user: str = "fuel_admin") -> None:
-    """psql -f roles.sql, as an operator does."""
-    done = subprocess.run(
-        [
-            database.server.bindir / "psql",
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-f",
-            ROOT / "deploy" / "roles.sql",
-        ],
-        env={**os.environ, **database.env, "PGUSER": user},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "ERROR" not in done.stderr
-    assert "WARNING" not in done.stderr
-
-
-def as_user(database: Database, user: str, role: str | None = None) -> psycopg.Connection[Any]:
-    env = {**database.env, "PGUSER": user}
-    options = f"-c role={role}" if role else ""
-    return psycopg.connect(
-        host=env["PGHOST"],
-        port=env["PGPORT"],
-        user=user,
-        dbname=env["PGDATABASE"],
-        options=options,
-        autocommit=True,
-    )
-
-
-def refused(conn: psycopg.Connection[Any], *statements: str) -> list[str]:
-    """Those of the statements that were not refused."""
-    allowed = []
-    for statement in statements:
-        try:
-            conn.execute(statement)
-            allowed.append(statement)
-        except psycopg.errors.InsufficientPrivilege:
-            pass
-    return allowed
-
-
-def views(database: Database) -> list[str]:
-    found = database.query(
-        "select format('reporting.%I', viewname) from pg_views where schemaname = 'reporting'"
-    )
-    return [view for (view,) in found]
+def job(roles_job: Job) -> Job:
+    return roles_job
 
 
 def test_no_role_is_more_than_it_needs(job: Job) -> None:
@@ -135,11 +29,48 @@ def test_no_role_is_more_than_it_needs(job: Job) -> None:
     assert rows == []
 
 
-def test_nobody_waits_for_views_to_be_compiled(job: Job) -> None:
-    """Not by the setting of the tests' server, but by one of the database, which stands for each server."""
+def test_nobody_waits_for_views_to_be_compiled_who_follows_the_head_of_roles_sql(job: Job) -> None:
+    """The database is not ours to set, and a login does not inherit the setting of its role."""
+    head = (ROOT / "deploy" / "roles.sql").read_text()
+    [line] = re.findall(r"alter role dashboard_api set jit = off;", head)
+    with as_user(job.database, "fuel_admin") as conn:
+        conn.execute(line)
     with as_user(job.database, "dashboard_api") as conn:
         query = "select setting, source from pg_settings where name = 'jit'"
-        assert conn.execute(query).fetchone() == ("off", "database")
+        assert conn.execute(query).fetchone() == ("off", "user")
+    of_the_database = (
+        "select from pg_db_role_setting where setrole = 0 and array_to_string(setconfig, ' ') ~ 'jit'"
+    )
+    assert job.database.query(of_the_database) == []
+
+
+def test_a_run_under_the_roles_is_stopped_with_its_sessions(job: Job) -> None:
+    """The role that dbt acts as may not end a session of the login that it shares."""
+    with job.database.connect(autocommit=True) as conn:
+        conn.execute("begin; lock table fuel.fill_intervals in access exclusive mode")
+        process = job.start("--as-roles", "--log-format", "json")
+        waiting = "select 1 from pg_locks where not granted and relation = 'fuel.fill_intervals'::regclass"
+        while not conn.execute(waiting).fetchall():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=5)
+        assert conn.execute(waiting).fetchall() == []
+        conn.execute("rollback")
+    assert process.returncode == 143, out + errors
+    assert json.loads(out)["problems"] == ["stopped by SIGTERM"]
+
+
+def test_an_overlapping_run_is_seen_under_the_roles_too(job: Job) -> None:
+    """Since when a session is there only its own login may see, not the role that it acts as."""
+    as_job = {"host": job.env["PGHOST"], "port": job.env["PGPORT"], "dbname": job.env["PGDATABASE"]}
+    with psycopg.connect(
+        **as_job, user="fuel_job", autocommit=True, application_name="fleetfuel.hourly"
+    ) as conn:
+        conn.execute("select pg_advisory_lock(hashtextextended('fleetfuel.hourly', 0))")
+        code, outcome, _ = job("--as-roles")
+    assert (code, outcome["status"][:40]) == (0, "skipped: the last run is still at work: ")
+    assert re.search(r"role fuel_job, begun \d{4}-", outcome["status"])
 
 
 def test_each_object_belongs_to_the_role_that_keeps_it(job: Job) -> None:
@@ -200,9 +131,10 @@ def test_who_is_to_call_the_functions_needs_what_the_readme_says(job: Job) -> No
     grants = re.findall("`(grant .+?)`", said.partition(". ")[0])
     assert grants
     functions = job.database.query(
-        "select format('%s(''diesel'')', oid::regproc) from pg_proc where pronamespace = 'fuel'::regnamespace"
+        "select format($f$%s('diesel'%s)$f$, oid::regproc, repeat($f$, 'km'$f$, pronargs - 1)) from pg_proc"
+        " where pronamespace = 'fuel'::regnamespace"
     )
-    assert len(functions) == 6
+    assert len(functions) == len(list((ROOT / "functions").glob("*.sql")))
     job.database.query("create role analyst login")
     try:
         job.database.query("; ".join(f"{grant} to analyst" for grant in grants))
@@ -306,65 +238,3 @@ def test_roles_are_applied_again_and_to_what_stood_before(job: Job) -> None:
     assert (code, outcome["records"]["inserted"]) == (0, 1), f"{outcome} {errors}"
     with as_user(job.database, "dashboard_api") as conn:
         assert conn.execute("select count(*) from reporting.v_fuel_fills").fetchone() == (21,)
-
-
-def test_a_dump_of_the_landing_tables_is_enough(job: Job, server: servers.Postgres) -> None:
-    """Everything else is dropped and built again, in another database, and equals what was."""
-    tables = [
-        "fuel.department_aliases",
-        "fuel.fuel_type_aliases",
-        *(name for (name,) in job.database.query(INCREMENTAL)),
-    ]
-    before = contents(job.database, [*tables, "reporting.v_fuel_fills"])
-    dump = subprocess.run(
-        [server.bindir / "pg_dump", "--format=custom", *(f"--table=fuel.{name}" for name in LANDING)],
-        env={**os.environ, **job.database.env},
-        capture_output=True,
-    )
-    assert dump.returncode == 0, dump.stderr
-    with fresh_database(server) as restored:
-        restored.query(f"alter database {restored.name} owner to fuel_admin")
-        restored.query((ROOT / "demo" / "devices.sql").read_text())
-        apply_roles(restored, "postgres")
-        back = subprocess.run(
-            [server.bindir / "pg_restore", "--exit-on-error", "--dbname", restored.name],
-            input=dump.stdout,
-            env={**os.environ, **restored.env},
-            capture_output=True,
-        )
-        assert back.returncode == 0, back.stderr
-        again = Job(restored, job.bucket, job.source, job.state, {**job.env, "PGDATABASE": restored.name})
-        code, outcome, errors = again("--as-roles")
-        assert code == 0, f"{outcome} {errors}"
-        assert outcome["objects"] == 0, "the ledger came back too: nothing is loaded twice"
-        assert contents(restored, [*tables, "reporting.v_fuel_fills"]) == before
-        # And in place, over what has come in since.
-        again.bucket.put("fuel_records/changes/2026-11-21T09-00-00Z.json", json.dumps([record(99)]).encode())
-        code, outcome, errors = again("--as-roles")
-        assert outcome["records"]["inserted"] == 1, f"{outcome} {errors}"
-        with as_user(restored, "fuel_admin") as conn:
-            conn.execute(f"truncate {', '.join(f'fuel.{name}' for name in LANDING)}")
-        back = subprocess.run(
-            [server.bindir / "pg_restore", "--data-only", "--single-transaction", "--dbname", restored.name],
-            input=dump.stdout,
-            env={**os.environ, **restored.env, "PGUSER": "fuel_admin"},
-            capture_output=True,
-        )
-        assert back.returncode == 0, back.stderr
-        Dbt(job.source, restored, job.state / "target").build()
-        assert contents(restored, [*tables, "reporting.v_fuel_fills"]) == before
-    assert before["fuel.records"]
-
-
-INCREMENTAL = """
-select format('fuel.%I', relname) from pg_class
-where relname in ('records', 'fill_intervals', 'tracker_devices') and relnamespace = 'fuel'::regnamespace
-"""
-
-
-def contents(database: Database, tables: list[str]) -> dict[str, list[Any]]:
-    """Every row of the tables, as text."""
-    return {
-        table: sorted(row for (row,) in database.query(f"select t::text from {table} as t"))
-        for table in tables
-    }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import settings
-from deploy.settings import Unusable, acting_as, read_settings, state_dir
+from deploy.settings import SESSION, Unusable, acting_as, read_settings, state_dir
 
 pytestmark = pytest.mark.pure
 
@@ -79,11 +79,11 @@ def test_a_url_that_is_none_is_told_without_the_password(project: Path, url: str
 
 
 def test_a_role_is_added_to_the_options_and_taken_away_again(project: Path) -> None:
-    os.environ["DATABASE_URL"] = "postgresql://h/x?options=-c%20jit%3Doff"
+    os.environ["DATABASE_URL"] = "postgresql://h/x?options=-c%20geqo%3Doff"
     read_settings()
     with acting_as("fuel_dbt"):
-        assert os.environ["PGOPTIONS"] == "-c jit=off -c role=fuel_dbt"
-    assert os.environ["PGOPTIONS"] == "-c jit=off"
+        assert os.environ["PGOPTIONS"] == f"-c geqo=off {SESSION} -c role=fuel_dbt"
+    assert os.environ["PGOPTIONS"] == "-c geqo=off"
 
 
 def test_where_dbt_may_write(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,6 +264,7 @@ def test_empty_prefix_and_empty_exports(loader):
     assert loader.ledger() == [(CHANGES + "2026-11-01T00-00-00Z.json", "applied", None)]
 
 
+@pytest.mark.reads_the_servers_folder
 def test_more_objects_than_a_page_holds(loader, faulty_s3):
     folder = loader.bucket.server.root / loader.bucket.name / CHANGES
     folder.mkdir(parents=True)  # a thousand uploads would take half a minute
