@@ -1,18 +1,25 @@
 {#- One expression without sub-select, so that fuel.alias_key inlines and can be indexed. Upper before lower: it
-    maps letters that only differ before upper-casing (dotless i, final sigma) to one. Composed once more, since
-    lower makes a plain i, which an accent after it can join, of the dotted capital one. -#}
+    maps letters that only differ before upper-casing (final sigma) to one. Composed once more, since an accent can join the
+    plain i that is made of the dotted capital one. A to Z become small by themselves, and either i of Turkish is an i: in a
+    Turkish database `ICT` would else be no `ict`. -#}
 {% macro alias_key(value) -%}
     nullif(
         btrim(
             regexp_replace(
                 normalize(
-                    lower(upper(left({{ clean_text('left(' ~ value ~ ', 500)') }}, 500) collate "default")), nfkc
+                    lower(upper({{ small_letters_from_a_to_z('left(' ~ clean_text('left(' ~ value ~ ', 500)') ~ ', 500)') }} collate "default")), nfkc
                 ) collate "C",
                 e'{{ punctuation_and_blanks() }}+', ' ', 'g'
             )
         ),
         ''
     ) collate "default"
+{%- endmacro %}
+
+
+{#- In collation "C" only A to Z have small letters. -#}
+{% macro small_letters_from_a_to_z(value) -%}
+    translate(lower({{ value }} collate "C"), 'İı', 'ii')
 {%- endmacro %}
 
 

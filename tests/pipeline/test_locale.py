@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from demo import feed, servers
-from tests.conftest import Database, fresh_database
+from tests.conftest import ROOT, Database, Dbt, fresh_database
 from tests.pipeline.warehouse import from_nothing, warehouse
 
 ENGLISH = "template template0 locale_provider icu icu_locale 'en-US'"
@@ -43,3 +43,22 @@ def test_a_database_that_sorts_like_a_dictionary_gives_the_same(
             assert here == there
     duplicates = "select id, duplicate_of_id from fuel.fill_intervals where id = any(%s) order by id"
     assert house.query(duplicates, [["a1", "B1", "a-2"]]) == [("B1", None), ("a-2", "B1"), ("a1", "a-2")]
+
+
+def test_a_turkish_database_knows_ict(pg15_server: servers.Postgres, tmp_path: Path) -> None:
+    """There a capital i has a dot, and a small I none."""
+    turkish = "template template0 locale_provider icu icu_locale 'tr-TR'"
+    with fresh_database(pg15_server, turkish) as database:
+        assert database.query("select lower('ICT') = 'ict', upper('ict') = 'ICT'") == [(False, False)]
+        build = ("build", "--resource-type", "seed", "--resource-type", "function")
+        Dbt(ROOT, database, tmp_path / "target")(*build)
+        spellings = {
+            "department": {"ICT": "ICT", "ict": "ICT", "I.T.": "ICT", "LOGISTICS": "Logistics", "CID OFFICE": "Cid Office", "ıct": "ICT"},
+            "fuel_type": {"DIESEL": "diesel", "DISIEL": "diesel", "PARAFFIN": "kerosene", "LIGHT": None, "TİRES": "not_fuel"},
+            "driver": {"IAN KIMANI": "Ian Kimani", "ian  kimani": "Ian Kimani"},
+        }  # fmt: skip
+        for field, expected in spellings.items():
+            query = f"select x, fuel.canon_{field}(x) from unnest(%s::text[]) as x"
+            assert dict(database.query(query, [list(expected)])) == expected
+        assert database.query("select fuel.parse_number('45 LITRES', 'litres')") == [(45,)]
+        assert database.query("select fuel.parse_timestamp('1 APRIL 2026')::date::text") == [("2026-04-01",)]
