@@ -316,18 +316,3 @@ def test_two_builds_of_a_function_at_once(pg_server: servers.Postgres, tmp_path:
             other.commit()
         said, _ = build.communicate()
         assert build.returncode == 0, said
-
-
-@pytest.mark.parametrize("name", ["", "fuel"])
-def test_functions_work_in_a_copy_of_the_database(
-    pg_server: servers.Postgres, tmp_path: Path, name: str
-) -> None:
-    """Which has another name, as a renamed one has. The first one may be named like the schema."""
-    with fresh_database(pg_server, name=name) as database:
-        Dbt(ROOT, database, tmp_path / "target")(
-            "build", "--resource-type", "seed", "--resource-type", "function"
-        )
-        with fresh_database(pg_server, f"template {database.name}") as copy:
-            assert copy.query("select fuel.canon_department('sales'), fuel.canon_fuel_type('disel')") == [
-                ("Sales", "diesel")
-            ]

@@ -87,7 +87,7 @@ WRONG_DEPARTMENTS = {
 WRONG_FUELS = {
     "unknown fuel": (
         "alias,fuel_type\ndiesel,diesel\nD,disel\n",
-        "line 3: fuel_type 'disel' must be one of diesel, petrol, kerosene, lpg, electric",
+        "line 3: fuel_type 'disel' must be one of diesel, petrol, kerosene, lpg, electric, not_fuel",
     ),
 }
 WRONG_TYPED = {

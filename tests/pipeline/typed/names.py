@@ -14,13 +14,16 @@ KEYS = {
 
 FUELS = {
     **dict.fromkeys(["Diesel", "DISIEL", "diesel.", "AGO", "ago", "dizeli", "Gas-oil", "GASOIL", "deisel", "dieesl", "diesle",
-                     "disel", "diezel", "dieselx", "iesel", "V-Power Diesel"], "diesel"),
+                     "disel", "diezel", "dieselx", "iesel", "V-Power Diesel", "AGO 50ppm", "DSL", "Diesel 50 PPM", "desel"], "diesel"),
     **dict.fromkeys(["Petrol", "PETROLI", "super", "Supper", "PMS", "unleaded", "unleded", "V-Power", "petro", "pertol",
-                     "gasoline", "gasolin"], "petrol"),
+                     "gasoline", "gasolin", "Unleaded Petrol", "unleaded petrl", "RON 95", "Premium Motor Spirit"], "petrol"),
     **dict.fromkeys(["kerosene", "kerosine", "paraffin", "parrafin", "mafuta taa", "Mafuta-Taa", "IK", "kerosen"], "kerosene"),
-    **dict.fromkeys(["LPG", "L.P.G.", "autogas"], "lpg"),
-    **dict.fromkeys(["electric", "EV", "umeme", "electrik"], "electric"),
-    **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "petroleum", "gas", "solar", "engine oil", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
+    **dict.fromkeys(["LPG", "L.P.G.", "autogas", "cooking gas"], "lpg"),
+    **dict.fromkeys(["electric", "EV", "umeme", "electrik", "Stima", "kWh", "EV charging", "battery swap"], "electric"),
+    **dict.fromkeys(["AdBlue", "Ad-Blue", "adbleu", "DEF", "Urea", "Engine Oil", "engin oil", "lubricants", "oil", "coolant", "collant", "Puncture",
+                     "punture", "puncture repair", "tyres", "Tyre", "car wash", "CARWASH", "parking", "toll", "pancha", "kuosha gari", "matairi",
+                     "oil ya injini", "kuosha ndai", "maji ya betri", "not_fuel", "NOT FUEL"], "not_fuel"),
+    **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "petroleum", "gas", "solar", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
 }  # fmt: skip
 
 DEPARTMENTS = {

@@ -58,4 +58,14 @@ PLATES = {
             "cash 500", "total 8190", "N/A 0", "none 0", "Iñaki 1", "H1", "MATATU 123", "KCA" + " " * 200 + "542Q",
         ]
     ),
+    # Words that only look like a plate, and what is glued to one.
+    **dict.fromkeys(
+        [
+            "KES 500 L", "KES500L", "kes 500k", "KSH 500 L", "KMS 182 L", "KWH 380", "KGS 500", "PAID 500", "MPESA 500", "M-PESA 500", "PUMP 3", "Pump No 3", "TILL 123", "Till no 12",
+            "SUPER 20L", "EXT 678", "DIESEL 45", "V-Power 20", "AGO 50", "Lita 20", "mafuta 20", "Bal 500", "REF 123", "INV 1234", "ROOM 5B", "Shell 2", "Bay 4", "Kero 5L", "FULL 45",
+            "MON 5", "Sat 12", "pesa 500", "soo 5", "RAV4", "L200", "CX-5", "FRR 33", "NP300", "OTP 4321",
+            "KBX160 Y182440", "KCB 123 A45L", "KCB 123 A45", "GK 1234 A45L", "47 CG 456 A45L", "ZC 1234 Y182440", "KCB123A45L", "KBX 160Y182440", "XKCA542Q", "NKCA 542Q",
+        ]
+    ),
+    "KCA 542Q Y182440": "KCA542Q", "KAA 123 D/Cab": "KAA123D", "KAA 123 45L": "KAA123", "KMDA 123X A45L": "KMDA123X", "MATATU 12 ": "MATATU12", "RAB 123C": "RAB123C", "KBS 500L": "KBS500L", "KEN 1": "KEN1",
 }  # fmt: skip
