@@ -53,8 +53,8 @@ def test_a_turkish_database_knows_ict(pg15_server: servers.Postgres, tmp_path: P
         build = ("build", "--resource-type", "seed", "--resource-type", "function")
         Dbt(ROOT, database, tmp_path / "target")(*build)
         spellings = {
-            "department": {"ICT": "ICT", "ict": "ICT", "I.T.": "ICT", "LOGISTICS": "Logistics", "CID OFFICE": "Cid Office", "ıct": "ICT"},
-            "fuel_type": {"DIESEL": "diesel", "DISIEL": "diesel", "PARAFFIN": "kerosene", "LIGHT": None, "TİRES": "not_fuel"},
+            "department": {"ICT": "ICT", "ict": "ICT", "\u0131ct": "ICT", "CID OFFICE": "Cid Office"},
+            "fuel_type": {"DIESEL": "diesel", "DISIEL": "diesel", "LIGHT": None, "T\u0130RES": "not_fuel"},
             "driver": {"IAN KIMANI": "Ian Kimani", "ian  kimani": "Ian Kimani"},
         }  # fmt: skip
         for field, expected in spellings.items():
