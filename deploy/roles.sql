@@ -122,7 +122,7 @@ declare
         'records_raw', 'record_versions', 'loads', 'load_rejects', 'ingest_state', 'landing_versions'
     ];
     models constant text[] = array[
-        'records', 'fill_intervals', 'tracker_devices', 'builds',
+        'records', 'read_versions', 'fill_intervals', 'open_findings', 'tracker_devices', 'builds',
         'department_aliases', 'driver_aliases', 'fuel_type_aliases', 'department_budgets',
         'anomaly_rules', 'anomaly_thresholds', 'fuel_price_caps', 'reviewed_findings'
     ];
