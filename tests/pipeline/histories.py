@@ -8,19 +8,14 @@ readings, odd prices within the band, fills nobody reported, seasonal use, new v
 
 from __future__ import annotations
 
-import csv
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
-from typing import Any
 
-import psycopg
+from .prices import cap_on, price_caps
 
-SEEDS = Path(__file__).parents[2] / "seeds"
-NAIROBI = timezone(timedelta(hours=3))
 PLANT_EVERY = 200
 # Fills of the vehicle before the first plant: rules that compare with the vehicle's own past need one.
 SETTLED_AFTER = 12
@@ -35,10 +30,12 @@ PLANTS = (
     "refill_too_soon",
     "economy_below_baseline",
     "plate_unknown",
+    "implausible_time",
+    "negative_quantity",
 )
 # What these claim goes beyond a full tank, so the tank is full afterwards.
 NEEDS_FULL_TANK = ("litres_over_usual_maximum", "refill_too_soon", "economy_below_baseline")
-_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,8 @@ class Fill:
     odometer_km: float | None
     department: str
     plant: str | None = None
+    # What was typed as its time, where that cannot be right.
+    typed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -74,25 +73,6 @@ class Vehicle:
     fixed_sum_kes: float = 0.0
 
 
-def price_caps() -> dict[str, list[tuple[date, float]]]:
-    """The seed's regulated prices: fuel type to its (valid_from, KES per litre), ascending."""
-    caps: dict[str, list[tuple[date, float]]] = {}
-    with (SEEDS / "fuel_price_caps.csv").open() as lines:
-        for row in csv.DictReader(lines):
-            if row.get("town"):
-                continue
-            caps.setdefault(row["fuel_type"], []).append(
-                (date.fromisoformat(row["valid_from"]), float(row["max_price_kes_per_litre"]))
-            )
-    return {fuel_type: sorted(rows) for fuel_type, rows in caps.items()}
-
-
-def cap_on(caps: dict[str, list[tuple[date, float]]], fuel_type: str, at: datetime) -> float:
-    """The price in force at `at`, in KES per litre."""
-    day = at.astimezone(NAIROBI).date()
-    return [price for valid_from, price in caps[fuel_type] if valid_from <= day][-1]
-
-
 def vehicles(rng: random.Random, number: int, since: datetime, until: datetime) -> list[Vehicle]:
     """A mixed fleet: motorcycles, cars, pick-ups and lorries; a fifth of them join later."""
     fleet = []
@@ -107,7 +87,7 @@ def vehicles(rng: random.Random, number: int, since: datetime, until: datetime) 
             weights=[1, 3, 4, 2],
         )[0]
         digits = f"{n % 1000:03}"
-        plate = f"K{_LETTERS[n // 24000 % 24]}{_LETTERS[n // 1000 % 24]}{digits}{rng.choice(_LETTERS)}"
+        plate = f"K{LETTERS[n // 24000 % 24]}{LETTERS[n // 1000 % 24]}{digits}{rng.choice(LETTERS)}"
         joined = since + (until - since) * (rng.uniform(0, 0.6) if rng.random() < 0.2 else 0)
         fleet.append(
             Vehicle(
@@ -239,6 +219,22 @@ def _planted(
     bad = replace(whole, plant=plant)
     reading = int(whole.odometer_km or 0)
     match plant:
+        case "implausible_time":
+            yield replace(bad, typed_at=whole.filled_at + timedelta(days=365 * rng.choice([-10, -2, 1])))
+        case "negative_quantity":
+            yield replace(bad, litres=-whole.litres, amount_kes=-(whole.amount_kes or 0))
+        case "duplicate_submission" if rng.random() < 0.5:
+            # One figure is wrong, and the report after it has it right.
+            wrong = rng.choice(
+                [
+                    {"litres": whole.litres + rng.choice([-1, 10])},
+                    {"amount_kes": (whole.amount_kes or 0) + rng.choice([-90, 900])},
+                    {"odometer_km": (whole.odometer_km or 0) + rng.choice([10_000, -5_000])},
+                ]
+            )
+            yield replace(bad, **wrong)  # type: ignore[arg-type]
+            again = whole.filled_at + timedelta(minutes=rng.choice([1, 4, 25]))
+            yield replace(whole, id=str(next(ids)), filled_at=again)
         case "duplicate_submission":
             yield whole
             again = whole.filled_at + timedelta(minutes=rng.choice([0, 1, 4, 25, 180]))
@@ -280,8 +276,8 @@ def _planted(
             yield replace(bad, litres=litres, amount_kes=round(litres * price, -1))
         case "plate_unknown":
             # Another one each time: a plate is one finding, however often it is reported.
-            letters = rng.choice("YZ") + rng.choice(_LETTERS)
-            yield replace(bad, plate=f"K{letters}{int(next(ids)) % 1000:03}{rng.choice(_LETTERS)}")
+            letters = rng.choice("YZ") + rng.choice(LETTERS)
+            yield replace(bad, plate=f"K{letters}{int(next(ids)) % 1000:03}{rng.choice(LETTERS)}")
 
 
 def fleet_fills(
@@ -292,89 +288,3 @@ def fleet_fills(
     ids = count(1)
     fleet = vehicles(rng, number, since, until)
     return fleet, [fill for vehicle in fleet for fill in history(rng, vehicle, until, ids, plants=plants)]
-
-
-def honest_mess(seed: int, number: int, since: datetime, until: datetime) -> dict[str, list[Fill]]:
-    """Fleets of `number` vehicles without plants whose drivers or vehicles have one fault each.
-
-    The name of the fault and all fills of its fleet; no plate stands in two fleets. A fill that was typed
-    wrong is labelled `typing error`; the others are as honest as ever.
-    """
-    rng = random.Random(seed)
-    ids = count(1)
-    fleets = iter(_LETTERS[1:])
-
-    def fills(loaded_share: float = 0.0, tanks_at_a_time: float = 0.0) -> list[Fill]:
-        letter = next(fleets)
-        return [
-            replace(fill, id=f"mess {fill.id}")
-            for vehicle in vehicles(rng, number, since, until)
-            for fill in history(
-                rng,
-                replace(
-                    vehicle,
-                    plate=f"K{letter}{vehicle.plate[2:]}",
-                    loaded_share=loaded_share,
-                    fixed_sum_kes=round(vehicle.tank * tanks_at_a_time * 180, -2),
-                ),
-                until,
-                ids,
-                plants=False,
-            )
-        ]
-
-    def typed(fills: list[Fill], **wrong: Any) -> list[Fill]:
-        return [replace(fill, **wrong) for fill in fills]
-
-    def one_in_20(fills: list[Fill], slip: Callable[[Fill], Fill]) -> list[Fill]:
-        return [slip(replace(fill, plant="typing error")) if rng.random() < 0.05 else fill for fill in fills]
-
-    def too_far(fill: Fill) -> Fill:
-        return replace(fill, odometer_km=fill.odometer_km and fill.odometer_km + rng.randrange(100, 600))
-
-    def wrong_point(fill: Fill) -> Fill:
-        return replace(fill, litres=fill.litres and round(fill.litres * rng.choice([0.1, 10]), 2))
-
-    return {
-        "odometer always 0": typed(fills(), odometer_km=0),
-        "odometer stuck": typed(fills(), odometer_km=100_000),
-        "always the same sum, a third of a tank": fills(tanks_at_a_time=0.35),
-        "the same sum, odometer stuck": typed(fills(tanks_at_a_time=0.35), odometer_km=100_000),
-        "a reading in 20 is 100 to 600 km too high": one_in_20(fills(), too_far),
-        "litres in 20 times ten, or a tenth": one_in_20(fills(), wrong_point),
-        "a trip in 4 is loaded, 2.2 times the fuel": fills(loaded_share=0.25),
-    }
-
-
-def insert_fills(conn: psycopg.Connection[Any], fills: list[Fill], load_id: int = 1) -> None:
-    """Put fills straight into `fuel.records`, which must exist: deriving it is not what is tested here."""
-    with conn.cursor().copy(
-        "copy fuel.records (id, plate, filled_at, fuel_type_raw, fuel_type, litres, amount_kes,"
-        " price_per_litre_kes, odometer_km, department, load_id, loaded_at, derivation) from stdin"
-    ) as copy:
-        for fill in fills:
-            price = round(fill.amount_kes / fill.litres, 4) if fill.amount_kes and fill.litres else None
-            copy.write_row(
-                (
-                    fill.id, fill.plate, fill.filled_at, fill.fuel_type, fill.fuel_type, fill.litres,
-                    fill.amount_kes, price, fill.odometer_km, fill.department, load_id, fill.filled_at,
-                    "generated",
-                )
-            )  # fmt: skip
-
-
-def insert_all(
-    conn: psycopg.Connection[Any], fleet: list[Vehicle], fills: list[Fill], mess: dict[str, list[Fill]]
-) -> None:
-    """Put the fills of a fleet and of those with a fault into `fuel.records`; vehicles get trackers."""
-    messy_fills = [fill for of_fault in mess.values() for fill in of_fault]
-    insert_fills(conn, fills + messy_fills)
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "insert into tracksolid.devices (imei, vehicle_number, cost_centre, assigned_city, is_active)"
-            " values (%s, %s, 'CC', 'Nairobi', true)",
-            [
-                (f"imei {plate}", plate)
-                for plate in {vehicle.plate for vehicle in fleet} | {fill.plate for fill in messy_fills}
-            ],
-        )

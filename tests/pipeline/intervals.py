@@ -12,7 +12,7 @@ import yaml
 from tests.conftest import ROOT, Database, Dbt
 
 from .economy_reports import Fact
-from .histories import NAIROBI
+from .prices import NAIROBI
 
 LIMITS = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["economy"]
 START = datetime(2026, 3, 1, 8, tzinfo=NAIROBI)

@@ -11,8 +11,11 @@ import pytest
 from demo import servers
 from tests.conftest import ROOT, Database, Dbt, fresh_database
 
-from .histories import NAIROBI, Fill, fleet_fills, honest_mess, insert_all, insert_fills, price_caps
-from .measure_anomalies import FINDINGS, SINCE, UNTIL, noise, score
+from .faults import honest_mess
+from .histories import Fill, fleet_fills
+from .inserted import insert_all, insert_fills
+from .measure_anomalies import FINDINGS, SINCE, UNTIL, demo_fills, insert_demo, noise, score
+from .prices import NAIROBI, price_caps
 
 # What must hold on a small fleet; docs/anomalies.md has the figures of a larger one.
 RECALL = 0.9
@@ -145,7 +148,13 @@ def test_rules_without_a_basis_are_silent(fleet: Fleet) -> None:
             for (rule,) in conn.execute("select distinct rule from reporting.v_fuel_anomalies").fetchall()
         }
         conn.rollback()
-    assert rules == {"duplicate_submission", "odometer_rollback", "implausible_distance"}
+    assert rules == {
+        "duplicate_submission",
+        "odometer_rollback",
+        "implausible_distance",
+        "implausible_time",
+        "negative_quantity",
+    }
 
 
 def test_without_a_cap_prices_are_compared_with_the_fleet_of_that_week(fleet: Fleet) -> None:
@@ -190,3 +199,17 @@ def test_a_rule_switched_off_is_silent(fleet: Fleet, switch: str) -> None:
         rest = conn.execute("select rule, count(*) from reporting.v_fuel_anomalies group by rule").fetchall()
         conn.rollback()
     assert dict(rest).keys() == dict(all_rules).keys() - {"fuel_type_unusual"}
+
+
+# Last, for it takes the place of what the others look at.
+def test_planted_anomalies_of_the_demo_are_found(fleet: Fleet) -> None:
+    """A feed of another kind: what is bought is what was driven, and no tank is ever known to be full."""
+    fills, plates = demo_fills(20_000, 160, 3)
+    with fleet.database.connect(autocommit=True) as conn:
+        conn.execute("truncate fuel.records, fuel.fill_intervals, fuel.tracker_devices, tracksolid.devices")
+        insert_demo(conn, fills, plates)
+    fleet.dbt("run", "--select", "tracker_devices", "fill_intervals")
+    scores, per_honest_fill = score(fills, fleet.findings())
+    assert {rule: s for rule, s in scores.items() if s.recall < RECALL} == {}
+    assert {rule: s for rule, s in scores.items() if s.precision < PRECISION} == {}
+    assert per_honest_fill <= 0.005

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from .economy_reports import Fact
 from .economy_rules import judge
-from .histories import NAIROBI, fleet_fills, insert_fills
+from .histories import fleet_fills
+from .inserted import insert_fills
 from .intervals import BUILT, LIMITS, START, Built, insert_facts
+from .prices import NAIROBI
 
 
 @st.composite

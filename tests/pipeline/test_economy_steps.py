@@ -15,7 +15,8 @@ from tests.conftest import ROOT, Database, Dbt
 from tests.pipeline.warehouse import InProcess, warehouse
 
 from .economy_reports import Fact
-from .histories import fleet_fills, insert_fills
+from .histories import fleet_fills
+from .inserted import insert_fills
 from .intervals import BUILT, START, Built, insert_facts
 
 FOLDER = ROOT / "models" / "economy"
