@@ -1,6 +1,6 @@
 {#-
     The fleet's own price of a fill, as a join for a `from` clause that holds `fill` (a relation with fuel_type,
-    filled_week and first_valid_from): the median of that week and fuel, where no regulated price is known. It gives
+    filled_week and is_before_maximum): the median of that week and fuel, where no regulated price is known. It gives
     fleet.median_price and fleet.samples, how many fills the median stands on.
 
     Whether it is asked for hangs on week and fuel alone, so PostgreSQL remembers it from fill to fill, and reads it
@@ -13,7 +13,7 @@
             count(*) as samples
         from fill_intervals as same_week
         where
-            coalesce({{ fill }}.filled_week < {{ fill }}.first_valid_from, true)
+            {{ fill }}.is_before_maximum
             and same_week.fuel_type = {{ fill }}.fuel_type
             and same_week.fuel_type <> 'not_fuel'
             and same_week.filled_week = {{ fill }}.filled_week

@@ -48,13 +48,17 @@ fills as (
         fill_intervals.*,
         tracker_devices.plate is not null as is_tracked,
         regulated_price.max_price_kes_per_litre,
-        regulated_price.first_valid_from,
+        price_known.is_before_maximum,
         mistimed.filled_at_typed
     from fill_intervals
     left join tracker_devices on fill_intervals.plate = tracker_devices.plate
     left join {{ ref('records') }} as mistimed
         on fill_intervals.id = mistimed.id and mistimed.filled_at_source = 'reported'
     {{ regulated_price('fill_intervals', 'tracker_devices.assigned_city') }}
+    -- Week and fuel, and this: what the fleet's price hangs on takes few values, which PostgreSQL has to know.
+    {{ computed_once('price_known', {
+        'is_before_maximum': 'coalesce(fill_intervals.filled_week < regulated_price.first_valid_from, true)',
+    }) }}
     where fill_intervals.exclusion_reason is distinct from 'not_live'
 
 ),
@@ -85,6 +89,7 @@ measured_fills as (
         measures.*
     from priced_fills as fill
     {{ computed_once('measures', measures) }}
+    {{ as_one_step() }}
 
 ),
 
