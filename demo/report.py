@@ -12,7 +12,7 @@ from report.sections import by_month
 
 WIDTH = 96
 SPEND = ("department", "month_to_date_kes", "same_days_last_month_kes", "forecast_kes", "budget_kes")
-ECONOMY = ("plate", "usual_km_per_litre", "rolling_km_per_litre", "difference_percent")
+ECONOMY = ("plate", "usual_km_per_litre", "rolling_km_per_litre", "difference_percent", "lost_kes")
 
 
 def print_report(conn: Any) -> None:

@@ -26,6 +26,7 @@ def section(tables: dict[str, Table]) -> Section:
         lead = "It takes a few fills with odometer readings."
         return Section("economy", "No vehicle has an economy to compare yet", lead, tables=shown)
     below = sum(row["difference_percent"] <= -NOTABLE_PERCENT for row in rows)
+    lost = words.kes(sum(row["lost_kes"] or 0 for row in rows))
     charts = [
         chart(
             "How many vehicles lie how far from their own usual km per litre.",
@@ -46,7 +47,8 @@ def section(tables: dict[str, Table]) -> Section:
         "economy",
         f"{words.sentence(words.count(below, 'vehicle'))} of {len(rows):,} "
         f"{'makes' if below < 2 else 'make'} at least {NOTABLE_PERCENT}\u00a0% fewer km per litre than usual",
-        "Each vehicle is compared with its own past only: its last five intervals with the year before.",
+        "Each vehicle is compared with its own past only: its last five intervals with its usual. "
+        f"Litres beyond the usual cost {lost} in 30 days.",
         tuple(charts),
         shown,
     )
