@@ -49,7 +49,7 @@ from (
                         when other.filled_s = {{ report }}.filled_s then abs(other.reading_km - {{ report }}.reading_km)
                         else (other.reading_km - {{ report }}.reading_km) * sign(other.filled_s - {{ report }}.filled_s)
                     end between {{ economy.resend_max_km }} + 0.05 and case
-                        when other.has_time and {{ report }}.has_time then {{ economy.resend_max_drivable_km }}
+                        when other.has_time is not false and {{ report }}.has_time is not false then {{ economy.resend_max_drivable_km }}
                         else {{ economy.max_km_per_day }}
                     end, true)
                     then 'odometer_km'

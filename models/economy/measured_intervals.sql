@@ -120,9 +120,10 @@ select
                 'previous_odometer_km::double precision', 'previous_end_s', 'reading_km', 'filled_s'
             ) }}
             then 'distance_implausible'
-        when takes_two_fuels or adds_litres_to_kwh then 'mixed_fuels'
+        when takes_two_fuels then 'mixed_fuels'
         when odometer_km = previous_odometer_km then 'odometer_repeated'
         when is_topped_up then 'topup_merged'
+        when adds_litres_to_kwh then 'mixed_fuels'
         when misses_litres then 'litres_missing'
         when holds_implausible_litres then 'litres_implausible'
     end as reason_so_far

@@ -80,7 +80,7 @@ fills_of_vehicles as (
         exclusion_reason,
         case
             when
-                is_counted and has_time and previous_fill_has_time
+                is_counted and has_time is not false and previous_fill_has_time is not false
                 then round(((filled_s - previous_fill_s) / 3600)::numeric, 3)
         end as hours_since_previous_fill,
         previous_fill_litres,

@@ -301,12 +301,14 @@ def _reason(
         return "odometer_rollback"
     if not good or not agree(last, fill, limits):
         return "distance_implausible"
-    if takes_two or len({part.fuel_type == "electric" for part in tank if part.fuel_type}) == 2:
+    if takes_two:
         return "mixed_fuels"
     if fill.odometer_km == last.odometer_km:
         return "odometer_repeated"
     if topped_up:
         return "topup_merged"
+    if len({part.fuel_type == "electric" for part in tank if part.fuel_type}) == 2:
+        return "mixed_fuels"
     if any(not part.litres for part in tank):
         return "litres_missing"
     if any(_litres_implausible(part, limits) for part in tank):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,58 +20,56 @@ from .intervals import BUILT, LIMITS, START, Built, insert_facts
 from .prices import NAIROBI
 
 
+def vehicle_history(pick: Callable[[Sequence[Any]], Any], plate: str, first_id: int) -> list[Fact]:
+    """A vehicle that mostly behaves, but for typing errors, gaps, top-ups, resends, and what is no fuel."""
+    facts: list[Fact] = []
+    at, odometer = START, pick([1200, 99_000])
+    for _ in range(pick(range(1, 15))):
+        kind = pick(["usual"] * 5 + ["topup", "repeat", "again", "gap", "reset"])
+        if kind == "topup":
+            at, odometer = at + timedelta(hours=pick(range(27))), odometer + pick(range(121))
+        elif kind == "gap":
+            at, odometer = at + timedelta(days=40), odometer + 4000
+        elif kind == "reset":
+            at, odometer = at + timedelta(days=3), 50
+        elif kind == "usual":
+            at, odometer = at + timedelta(days=pick(range(1, 7))), odometer + pick(range(150, 701))
+        misread = [None, 0, odometer * 10, odometer // 10, odometer + 60_000, odometer + 450, 99_000]
+        typed = pick([odometer] * 12 + misread)
+        litres = pick([20, 40, 45, 40, 45, 50, 40.05, 4, None, 0, 450, 7200])
+        amount = pick([3600, 7200, 8100, 9000, 7201, 81_000, 40, None])
+        fuel_type = pick(["diesel"] * 4 + ["electric", "petrol", "not_fuel", None])
+        fact = Fact(
+            str(first_id + len(facts)), plate, at, litres, amount, typed, fuel_type, pick(range(20)) > 0
+        )
+        if kind == "again" and facts:
+            at += timedelta(minutes=pick([0, 6, 30, 60, 120, 1200, 1800]))
+            fact = replace(facts[-1], id=fact.id, filled_at=at)
+            match pick(["odometer", "odometer", "litres", "amount", "nothing"]):
+                case "odometer":
+                    ways = [None, 0, odometer, odometer + 3, odometer + 60, odometer - 20, odometer + 9000]
+                    fact.odometer_km = pick(ways)
+                case "litres":
+                    fact.litres = litres
+                case "amount":
+                    fact.amount_kes = amount
+        fact.has_time = pick(range(10)) > 0
+        fact.created_at = pick([None, at, at, at, at + timedelta(hours=1)])
+        facts.append(fact)
+    return facts
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[Fact]:
-    """Some vehicles, for one query to judge, that mostly behave but for typing errors, gaps and top-ups."""
+    """Some vehicles, for one query to judge."""
+
+    def pick(choices: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(choices))
+
     facts: list[Fact] = []
-    for plate in [f"KCA{n}" for n in range(draw(st.integers(1, 8)))]:
-        at, odometer = START, draw(st.sampled_from([1200, 99_000]))
-        for _ in range(draw(st.integers(1, 14))):
-            kind = draw(st.sampled_from(["usual"] * 5 + ["topup", "repeat", "again", "gap", "reset"]))
-            if kind == "topup":
-                at, odometer = (
-                    at + timedelta(hours=draw(st.integers(0, 26))),
-                    odometer + draw(st.integers(0, 120)),
-                )
-            elif kind == "gap":
-                at, odometer = at + timedelta(days=40), odometer + 4000
-            elif kind == "reset":
-                at, odometer = at + timedelta(days=3), 50
-            elif kind == "usual":
-                at, odometer = (
-                    at + timedelta(days=draw(st.integers(1, 6))),
-                    odometer + draw(st.integers(150, 700)),
-                )
-            misread = [None, 0, odometer * 10, odometer // 10, odometer + 60_000, odometer + 450, 99_000]
-            typed = draw(st.sampled_from([odometer] * 12 + misread))
-            litres = draw(st.sampled_from([20, 40, 45, 40, 45, 50, 40.05, 4, None, 0, 450, 7200]))
-            amount = draw(st.sampled_from([3600, 7200, 8100, 9000, 7201, 81_000, 40, None]))
-            fuel_type = draw(st.sampled_from(["diesel"] * 4 + ["electric", "petrol", "not_fuel", None]))
-            live = draw(st.integers(0, 19)) > 0
-            fact = Fact(str(95 + len(facts)), plate, at, litres, amount, typed, fuel_type, live)
-            if kind == "again" and facts:
-                at += timedelta(minutes=60 * draw(st.sampled_from([0, 0.1, 0.5, 1, 2, 20, 30])))
-                fact = replace(facts[-1], id=fact.id, plate=plate, filled_at=at)
-                match draw(st.sampled_from(["odometer", "odometer", "litres", "amount", "nothing"])):
-                    case "odometer":
-                        ways = [
-                            None,
-                            0,
-                            odometer,
-                            odometer + 3,
-                            odometer + 60,
-                            odometer - 20,
-                            odometer + 9000,
-                        ]
-                        fact.odometer_km = draw(st.sampled_from(ways))
-                    case "litres":
-                        fact.litres = litres
-                    case "amount":
-                        fact.amount_kes = amount
-            fact.has_time = draw(st.integers(0, 9)) > 0
-            fact.created_at = draw(st.sampled_from([None, at, at, at, at + timedelta(hours=1)]))
-            facts.append(fact)
-    if facts and draw(st.integers(0, 9)) == 0:
+    for n in range(pick(range(1, 9))):
+        facts += vehicle_history(pick, f"KCA{n}", 95 + len(facts))
+    if pick(range(10)) == 0:
         facts[-1].plate = None
     return facts
 
@@ -102,6 +102,13 @@ def assert_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
 )
 @given(facts=histories())
 def test_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
+    assert_intervals_follow_the_rules(built, facts)
+
+
+def test_intervals_of_two_thousand_vehicles_follow_the_rules(built: Built) -> None:
+    facts: list[Fact] = []
+    for n in range(2000):
+        facts += vehicle_history(random.Random(n).choice, f"KCA{n}", len(facts))
     assert_intervals_follow_the_rules(built, facts)
 
 
