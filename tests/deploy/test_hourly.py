@@ -8,9 +8,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
-
-from deploy.hourly import one_line
 from loader.session import LOCK
 from tests.conftest import FaultyS3, fresh_database
 from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
@@ -277,13 +274,6 @@ def test_text_is_one_line_too(job: Job) -> None:
     assert re.match(f"{TIME}hourly failed .exit 2.: ", done.stdout)
     assert "Z hourly: loader --snapshot ended with exit code 2, see its own lines above\n" in done.stderr
     assert all(re.match(TIME, line) for line in done.stderr.splitlines())
-
-
-def test_what_dbt_says_without_the_trail_of_macros() -> None:
-    said = "Database Error in model x\n  no such column\n  > in macro upsert (macros/x.sql)\n  > called by …"
-    assert one_line(said) == "Database Error in model x no such column"
-    raised = psycopg.errors.RaiseException("not so\nCONTEXT:  PL/pgSQL function inline_code_block line 195")
-    assert one_line(raised) == "not so"
 
 
 def test_what_nobody_foresaw_ends_with_the_line_too(job: Job, tmp_path: Path) -> None:
