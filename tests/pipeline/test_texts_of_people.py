@@ -1,4 +1,4 @@
-"""Texts of people never become SQL, whatever the server's settings, and a list of names is shown only where it may be."""
+"""Texts of people never become SQL, whatever the settings; drivers are shown only where they may be."""
 
 from __future__ import annotations
 
