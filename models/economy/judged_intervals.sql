@@ -14,6 +14,7 @@ with compared_with_next as (
             >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre,
             false
         ) as is_too_far,
+        coalesce(candidate_distance_km > {{ economy.max_km_per_litre }} * candidate_litres, false) as is_too_good,
         coalesce(
             (candidate_distance_km + lead(candidate_distance_km) over ends_of_intervals)
             / (candidate_litres + lead(candidate_litres) over ends_of_intervals)
@@ -32,10 +33,16 @@ merged_intervals as (
 
     select
         compared_with_next.*,
-        coalesce(is_too_far and is_usual_with_next and not lead(is_too_far) over ends_of_intervals, false)
-        as is_merged,
-        coalesce(not is_too_far and lag(is_too_far and is_usual_with_next) over ends_of_intervals, false)
-        as makes_up,
+        coalesce(
+            (is_too_far or is_too_good) and is_usual_with_next
+            and not lead(is_too_far or is_too_good) over ends_of_intervals,
+            false
+        ) as is_merged,
+        coalesce(
+            not (is_too_far or is_too_good)
+            and lag((is_too_far or is_too_good) and is_usual_with_next) over ends_of_intervals,
+            false
+        ) as makes_up,
         lag(litres_of_interval) over ends_of_intervals as merged_litres,
         lag(amount_of_interval_kes) over ends_of_intervals as merged_amount_kes,
         lag(previous_odometer_km) over ends_of_intervals as merged_odometer_km,
@@ -79,7 +86,7 @@ select
         when reason_so_far is not null then reason_so_far
         when is_merged then 'topup_merged'
         when is_too_far then 'missed_fill_suspected'
-        when candidate_distance_km > {{ economy.max_km_per_litre }} * candidate_litres then 'economy_implausible'
+        when is_too_good then 'economy_implausible'
     end as exclusion_reason
 from merged_intervals
 order by plate, is_counted, block

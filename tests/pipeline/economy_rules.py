@@ -138,11 +138,16 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
     # Far more km than the litres explain: the next interval makes up for it, or a fill was not reported.
     ends_of_intervals = [one for one in measured if one.ends]
     too_far = {one.fill.id for one in ends_of_intervals if _is_too_far(one, limits)}
+    too_good = {
+        one.fill.id for one in ends_of_intervals if one.reason is None and not _is_economy(one, limits)
+    }
+    too_much = too_far | too_good
     for one, following in pairwise(ends_of_intervals):
-        if one.fill.id in too_far and following.reason is None and following.fill.id not in too_far:
+        if one.fill.id in too_much and following.reason is None and following.fill.id not in too_much:
             assert one.distance_km is not None
             assert following.distance_km is not None
-            assert one.baseline.km_per_litre is not None
+            if one.baseline.km_per_litre is None:
+                continue
             way, litres = one.distance_km + following.distance_km, one.litres + following.litres
             limit = limits["missed_fill_max_times_usual_km_per_litre_with_next"]
             if way / litres <= limit * one.baseline.km_per_litre:
@@ -151,7 +156,7 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
     for one in ends_of_intervals:
         if one.ends and one.fill.id in too_far:
             one.reason = "missed_fill_suspected"
-        elif one.reason is None and not _is_economy(one, limits):
+        elif one.ends and one.fill.id in too_good:
             one.reason = "economy_implausible"
 
     # What each valid interval put into the tank and did not burn, and the most room it can have left.
