@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
-from demo.fleet import Device, Fill, devices, drive, new_fleet, share
+from demo.fleet import NAIROBI, Device, Fill, devices, drive, new_fleet, price_cap, share
 from demo.plants import plant
 from demo.typed import Truth, iso, write
 
@@ -141,7 +141,12 @@ def _export(rng: random.Random, feed: Feed, fills: list[Fill], until: datetime) 
 
     spare = max(fill.id for fill in fills) + 1_000
     for number, char in enumerate(("\ud83d", "\0")):  # real fills with a character that jsonb cannot hold
-        fill = replace(settled[-1], id=spare + number, litres=Decimal(10 + number), odometer_km=None)
+        last = settled[-1]
+        litres = Decimal(10 + number)
+        amount = (litres * price_cap(last.fuel_type, last.filled_at.astimezone(NAIROBI).date())).quantize(
+            Decimal(1)
+        )
+        fill = replace(last, id=spare + number, litres=litres, amount_kes=amount, odometer_km=None)
         raw, truth = write(rng, fill)
         raw = {**raw, "driver": f"Amina {char}Ali", "message": f"{char} 10l"}
         snapshot.append(json.dumps(raw))  # escaped, as n8n writes it
