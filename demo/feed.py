@@ -142,11 +142,11 @@ def _export(rng: random.Random, feed: Feed, fills: list[Fill], until: datetime) 
     spare = max(fill.id for fill in fills) + 1_000
     for number, char in enumerate(("\ud83d", "\0")):  # real fills with a character that jsonb cannot hold
         last = settled[-1]
-        litres = Decimal(10 + number)
-        amount = (litres * price_cap(last.fuel_type, last.filled_at.astimezone(NAIROBI).date())).quantize(
+        bought = Decimal(10 + number)
+        amount = (bought * price_cap(last.fuel_type, last.filled_at.astimezone(NAIROBI).date())).quantize(
             Decimal(1)
         )
-        fill = replace(last, id=spare + number, litres=litres, amount_kes=amount, odometer_km=None)
+        fill = replace(last, id=spare + number, litres=bought, amount_kes=amount, odometer_km=None)
         raw, truth = write(rng, fill)
         raw = {**raw, "driver": f"Amina {char}Ali", "message": f"{char} 10l"}
         snapshot.append(json.dumps(raw))  # escaped, as n8n writes it
