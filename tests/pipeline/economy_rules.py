@@ -9,6 +9,7 @@ from math import inf
 from statistics import median
 from typing import Any
 
+from .economy_readings import good_readings, takes_two_fuels
 from .economy_reports import Fact, agree, at, km, order, resolve
 
 
@@ -71,35 +72,12 @@ def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
     return verdicts
 
 
-def _good_readings(readings: list[Fact], limits: dict[str, Any]) -> list[Fact]:
-    def support(n: int) -> int:
-        others = [*readings[max(n - 3, 0) : n], *readings[n + 1 : n + 4]]
-        return sum(
-            1 if agree(*sorted((other, readings[n]), key=order), limits) else -1  # type: ignore
-            for other in others
-        )
-
-    supports = [support(n) for n in range(len(readings))]
-    wrong = {n for n, sum_ in enumerate(supports) if sum_ <= -2}
-    for n in range(1, len(readings)):
-        earlier, later = readings[n - 1], readings[n]
-        if agree(earlier, later, limits):
-            continue
-        if supports[n - 1] < supports[n]:
-            wrong.add(n - 1)
-        elif (
-            supports[n - 1] > supports[n] or n + 1 == len(readings) or agree(earlier, readings[n + 1], limits)
-        ):
-            wrong.add(n)
-    return [reading for n, reading in enumerate(readings) if n not in wrong]
-
-
 def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
     counted, reasons = resolve(fills, limits)
     verdicts = {id_: Verdict(reason) for id_, reason in reasons.items()}
-    takes_two = _takes_two_fuels(counted, limits)
+    takes_two = takes_two_fuels(counted, limits)
 
-    good = _good_readings([fill for fill in counted if fill.odometer_km], limits)
+    good = good_readings([fill for fill in counted if fill.odometer_km], limits)
     good_ids = {fill.id for fill in good}
     hops = sorted(km(b) - km(a) for a, b in pairwise(good) if km(b) > km(a))
     usual_hop = hops[(len(hops) - 1) // 2] if hops else None
@@ -195,28 +173,6 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
             window = valid[-limits["rolling_intervals"] :]
             verdict.rolling_km_per_litre = sum(d for d, _ in window) / sum(v for _, v in window)
     return verdicts
-
-
-def _takes_two_fuels(counted: list[Fact], limits: dict[str, Any]) -> dict[str, bool]:
-    """Whether the vehicle takes two fuels in turn, by the 30 fills before and the 30 after each."""
-    changes = [
-        n > 0 and None not in (a := (counted[n - 1].fuel_type, fill.fuel_type)) and a[0] != a[1]
-        for n, fill in enumerate(counted)
-    ]
-    takes_two = {}
-    for n, fill in enumerate(counted):
-        around = slice(max(n - limits["baseline_fills"], 0), n + limits["baseline_fills"] + 1)
-        fuels = [other.fuel_type for other in counted[around] if other.fuel_type]
-        electric = sum(fuel == "electric" for fuel in fuels)
-        takes_two[fill.id] = (
-            sum(changes[around])
-            >= max(
-                limits["mixed_fuels_min_changes"],
-                limits["mixed_fuels_min_share_of_changes"] * len(counted[around]),
-            )
-            or min(electric, len(fuels) - electric) >= limits["mixed_fuels_min_electric_fills"]
-        )
-    return takes_two
 
 
 def _is_economy(one: _Measured, limits: dict[str, Any]) -> bool:
