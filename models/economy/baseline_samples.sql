@@ -13,7 +13,8 @@ with candidates as (
         measured_intervals.*,
         case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
         case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres,
-        reason_so_far is null and distance_km <= {{ economy.max_km_per_litre }} * litres_of_interval as is_candidate,
+        reason_so_far is null and distance_km <= {{ economy.max_km_per_litre }} * litres_of_interval
+        as is_candidate,
         -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case
             when fills_before < {{ economy.baseline_block_fills }} then fills_before
@@ -24,8 +25,8 @@ with candidates as (
 
 )
 
--- The samples are the same for the whole block, so its first fill alone carries them; but where a vehicle takes two
--- fuels, each fill looks for those of its own.
+-- The samples are the same for the whole block, so its first fill alone carries them; but where a vehicle takes
+-- two fuels, each fill looks for those of its own.
 select
     candidates.*,
     {% for name, value in samples.items() %}

@@ -14,7 +14,8 @@ with compared_with_next as (
             >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre,
             false
         ) as is_too_far,
-        coalesce(candidate_distance_km > {{ economy.max_km_per_litre }} * candidate_litres, false) as is_too_good,
+        coalesce(candidate_distance_km > {{ economy.max_km_per_litre }} * candidate_litres, false)
+        as is_too_good,
         coalesce(
             (candidate_distance_km + lead(candidate_distance_km) over ends_of_intervals)
             / (candidate_litres + lead(candidate_litres) over ends_of_intervals)

@@ -1,7 +1,8 @@
 {%- set economy = var('economy') -%}
 {#- What a block shares, and whether a fill of a vehicle that takes two fuels has it too: an economy it has not. -#}
 {%- set shared = [
-    'usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad', 'usual_fuel_type', 'usual_fuel_type_share',
+    'usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad', 'usual_fuel_type',
+    'usual_fuel_type_share',
 ] -%}
 
 with middles as (
@@ -33,8 +34,8 @@ with middles as (
 
 explained_litres as (
 
-    -- More than the way burns does not become usual, however often it happens. Where no way is known all litres
-    -- count; where a vehicle takes two fuels, those of the fill's own.
+    -- More than the way burns does not become usual, however often it happens. Where no way is known all
+    -- litres count; where a vehicle takes two fuels, those of the fill's own.
     select
         middles.*,
         block_middles[1] as block_usual_distance_km,
@@ -113,18 +114,21 @@ select
     reason_so_far,
     candidate_distance_km,
     {% for column in shared %}
-        case when not takes_two_fuels then first_value(block_{{ column }}) over of_block end as {{ column }},
+        case when not takes_two_fuels then first_value(block_{{ column }}) over of_block end
+        as {{ column }},
     {% endfor %}
     {% for column, value in [
         ('km_per_litre_samples', 'block_middles[3]::int'), ('fuel_type_samples', 'block_fuel_type_samples'),
     ] %}
-        case when takes_two_fuels then 0 else coalesce(first_value({{ value }}) over of_block, 0) end as {{ column }},
+        case when takes_two_fuels then 0 else coalesce(first_value({{ value }}) over of_block, 0) end
+        as {{ column }},
     {% endfor %}
     {% for column, value in [
         ('usual_max_litres', 'round(most_litres[1]::numeric, 3)'),
         ('litres_samples', 'coalesce(most_litres[2]::int, 0)'),
     ] %}
-        case when takes_two_fuels then {{ value }} else first_value({{ value }}) over of_block end as {{ column }},
+        case when takes_two_fuels then {{ value }} else first_value({{ value }}) over of_block end
+        as {{ column }},
     {% endfor %}
     candidate_litres
 from deviations
