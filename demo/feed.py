@@ -152,7 +152,9 @@ def _export(rng: random.Random, feed: Feed, fills: list[Fill], until: datetime) 
         snapshot.append(json.dumps(raw))  # escaped, as n8n writes it
         newest[truth.id], feed.truth[truth.id] = snapshot[-1], replace(truth, driver="Amina \ufffdAli")
         feed.sanitised.add(truth.id)
-    hours[-1] += [
+    # Beside good ones: an object that holds nothing but such items is refused whole.
+    newest_good = next((items for items in reversed(hours) if items), snapshot)
+    newest_good += [
         '{"message": "fuel update KCB 112B 30l", "error": "429 Too Many Requests"}',
         '{"success": true}',
         "{}",

@@ -29,7 +29,7 @@ TEMPLATE_ADDRESSES = {
     """<link rel="shortcut icon" href="${require('./assets/favicons/favicon.ico')}"/>""": "",
 }
 # Pages of docs/ that the site shows as they are: a docs block `__economy__` shows at #!/overview/economy.
-PAGES = ("economy", "anomalies")
+PAGES = ("economy", "anomalies", "questions")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)")
 
 
