@@ -83,6 +83,7 @@ select
     better[2] as corrected_field,
     better[3]::numeric as corrected_to,
     unusable_reason is null and repeats_id is null and better is null as is_counted,
-    unusable_reason is null and repeats_id is null and better is null and reading_km is not null as has_reading
+    unusable_reason is null and repeats_id is null and better is null and reading_km is not null
+    as has_reading
 from compared_reports
 order by plate

@@ -42,7 +42,8 @@ numbered_intervals as (
 
 fuels_around as (
 
-    -- Who takes two fuels in turn changes often. One fill of another fuel is two changes, and may be mistyped.
+    -- A vehicle that takes two fuels in turn changes often. One fill of another is two changes, and may be
+    -- mistyped.
     select
         numbered_intervals.*,
         is_counted and (

@@ -41,7 +41,10 @@ explained_litres as (
         block_middles[1] as block_usual_distance_km,
         block_middles[2] as block_usual_km_per_litre,
         case when sample_litres is not null then (
-            select array[(array_agg(litres order by litres desc))[2], count(*)]
+            select array[(array_agg(
+                    litres
+                    order by litres desc
+                ))[2], count(*)]
             from
                 unnest(sample_litres, sample_distances_km, sample_interval_litres, sample_fuel_types)
                 as sample (litres, km, interval_litres, sample_fuel_type)

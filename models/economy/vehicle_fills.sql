@@ -18,8 +18,8 @@ with fills as (
 
 same_readings as (
 
-    -- The three reports before and the three after of the same reading. A report without one has its turn in the
-    -- next step. Different things that are no fuel may well cost the same.
+    -- The three reports before and the three after of the same reading. A report without one has its turn in
+    -- the next step. Different things that are no fuel may well cost the same.
     select
         fills.*,
         array_agg((id, created_at, filled_s, litres, amount_kes)) over near as near_reports,
