@@ -14,9 +14,10 @@ with calendar as (
         (this_month + interval '1 month')::date - 1 - today as days_left,
         -- A fleet that has reported for a week has the average of a week.
         nullif(least({{ average_days }}, today - (
-            select (filled_at at time zone 'Africa/Nairobi')::date from {{ ref('v_fuel_fills') }}
-            where filled_at is not null
-            order by filled_at asc
+            select (earliest.filled_at at time zone 'Africa/Nairobi')::date
+            from {{ ref('v_fuel_fills') }} as earliest
+            where earliest.filled_at is not null
+            order by earliest.filled_at asc
             limit 1
         )), 0) as days_of_average
     from (
@@ -29,7 +30,8 @@ with calendar as (
 ),
 
 -- Of two months and one of a year ago, read through the index on the time. No fill dated after today counts.
--- Only columns that v_fuel_fills had in version 0.1: that could not take the others back while this view reads them.
+-- Only columns that v_fuel_fills had in version 0.1: that could not take the others back while this view reads
+-- them.
 fills as (
 
     {% for first_day, day_after in [
@@ -53,7 +55,7 @@ fills as (
 spend as (
 
     select
-        fills.department,
+        department,
         count(*) filter (where filled_on >= this_month) as month_to_date_fills,
         sum(amount_kes) filter (where filled_on >= this_month) as month_to_date_kes,
         sum(amount_kes) filter (where filled_on >= this_month and fuel_type = 'not_fuel')
@@ -65,9 +67,8 @@ spend as (
         sum(amount_kes) filter (where filled_on < last_month) as same_month_last_year_kes,
         sum(amount_kes) filter (where filled_on between today - {{ average_days }} and today - 1)
         as days_of_average_kes
-    from fills
-    cross join calendar
-    group by fills.department
+    from (select fills.*, calendar.* from fills cross join calendar) as dated_fills
+    group by department
 
 ),
 
@@ -86,7 +87,7 @@ budgets as (
 select
     calendar.this_month as month,
     calendar.today as as_of,
-    department,
+    coalesce(spend.department, budgets.department) as department,
     coalesce(spend.month_to_date_fills, 0) as month_to_date_fills,
     coalesce(spend.month_to_date_kes, 0)::numeric(18, 2) as month_to_date_kes,
     coalesce(spend.same_days_last_month_kes, 0)::numeric(18, 2) as same_days_last_month_kes,
@@ -101,5 +102,5 @@ select
     budgets.budget_kes,
     coalesce(spend.month_to_date_not_fuel_kes, 0)::numeric(18, 2) as month_to_date_not_fuel_kes
 from spend
-full join budgets using (department)
+full join budgets on spend.department = budgets.department
 cross join calendar
