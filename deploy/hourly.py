@@ -87,7 +87,7 @@ def last_told(conn: psycopg.Connection[Any], schema: str) -> int:
     if not scalar(conn, "select to_regclass(%s)", [f"{schema}.loads"]):
         return 0
     builds = sql.Identifier(schema, "builds")
-    noted = "select from pg_attribute where attrelid = to_regclass(%s) and attname = 'load_id'"
+    noted = "select 1 from pg_attribute where attrelid = to_regclass(%s) and attname = 'load_id'"
     if conn.execute(noted, [builds.as_string(conn)]).fetchone():
         query = "select coalesce(max(load_id), 0) from {} where finished_at is not null"
         return int(scalar(conn, sql.SQL(query).format(builds)))
