@@ -1,4 +1,4 @@
-"""A Citus cluster of one coordinator and two workers on 127.0.0.1, each fleet's schemas tenants of one node."""
+"""A Citus cluster of one coordinator and two workers on 127.0.0.1, each fleet a tenant of one node."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def cluster() -> Iterator[Cluster]:
     """A cluster of three PostgreSQL servers with the extension, for the session."""
     bindir = os.environ.get("FLEETFUEL_CITUS_BINDIR")
     if not bindir:
-        pytest.skip("FLEETFUEL_CITUS_BINDIR names no PostgreSQL with the extension citus: no cluster is tried")
+        pytest.skip(
+            "FLEETFUEL_CITUS_BINDIR names no PostgreSQL with the extension citus: no cluster is tried"
+        )
     with ExitStack() as stack:
         nodes = [
             stack.enter_context(servers.postgres(bindir=Path(bindir), settings=SETTINGS)) for _ in range(3)
