@@ -170,26 +170,3 @@
     {%- endfor -%}
     {{- conditions | join(' or ') -}}
 {%- endmacro %}
-
-
-{#- A number as numeric(precision, scale), rounded; null where it does not fit. -#}
-{% macro number_or_null(value, precision, scale) -%}
-{#- What is half a unit of the last place below the limit is rounded up to it. -#}
-case when abs({{ value }}) < {{ '9' * (precision - scale) }}.{{ '9' * scale }}5 then {{ value }} end::numeric({{ precision }}, {{ scale }})
-{%- endmacro %}
-
-
-{#- The SQL condition that a typed time is not believed, for it lies too far from the time of the report. -#}
-{% macro is_far_from_report(typed, reported) -%}
-    {%- set days_after = var('filled_at_max_days_after_report') -%}
-    {%- set days_before = var('filled_at_max_days_before_report') -%}
-    (
-        false
-        {%- if days_after is not none %}
-        or {{ typed }} > {{ reported }} + interval '{{ days_after * 24 }} hours'
-        {%- endif %}
-        {%- if days_before is not none %}
-        or {{ typed }} < {{ reported }} - interval '{{ days_before * 24 }} hours'
-        {%- endif %}
-    )
-{%- endmacro %}

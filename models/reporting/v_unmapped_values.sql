@@ -22,7 +22,7 @@ aliases as materialized (
         {{ alias_key('alias') }} as alias_key,
         min({{ field }}) as canonical
     from {{ ref(field ~ '_aliases') }}
-    group by 2
+    group by alias_key
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -84,7 +84,7 @@ spellings_by_key as (
 
 ),
 
--- A suggestion is worked out for a thousand spellings at most: nobody looks at more of them, and tens of thousands show
+-- A suggestion is worked out for a thousand spellings at most. Nobody looks at more, and tens of thousands show
 -- that another field's texts stand in this one.
 candidates as materialized (
 
@@ -98,66 +98,11 @@ candidates as materialized (
 
 ),
 
-candidate_trigrams as (
-
-    select
-        candidates.field,
-        candidates.spelling_key,
-        trigrams.trigram,
-        count(*) over (partition by candidates.field, candidates.spelling_key) as trigrams_of_spelling
-    from candidates
-    cross join lateral {{ trigrams('candidates.spelling_key') }} as trigrams
-
-),
-
-alias_trigrams as (
-
-    select
-        aliases.field,
-        aliases.alias_key,
-        aliases.canonical,
-        trigrams.trigram,
-        count(*) over (partition by aliases.field, aliases.alias_key) as trigrams_of_alias
-    from aliases
-    cross join lateral {{ trigrams('aliases.alias_key') }} as trigrams
-
-),
-
--- The share of common trigrams, or, where one slip of the finger lies between them (as for near misses of a fuel), the
--- share of letters it left alone. Two swapped letters in a short word spoil most of its trigrams: `slaes` and `sales`
--- have 0.2 of them in common.
-similarities as (
-
-    select
-        candidate_trigrams.field,
-        candidate_trigrams.spelling_key,
-        alias_trigrams.canonical,
-        greatest(
-            count(*) / (trigrams_of_spelling + trigrams_of_alias - count(*))::numeric,
-            case
-                when
-                    length(alias_key) >= 5
-                    and abs(length(alias_key) - length(spelling_key)) <= 1
-                    and {{ one_slip_apart('alias_key', 'spelling_key') }}
-                    then 1 - 1 / length(alias_key)::numeric
-            end
-        ) as similarity
-    from candidate_trigrams
-    inner join alias_trigrams
-        on
-            candidate_trigrams.field = alias_trigrams.field
-            and candidate_trigrams.trigram = alias_trigrams.trigram
-    group by
-        candidate_trigrams.field, candidate_trigrams.spelling_key, alias_trigrams.canonical,
-        trigrams_of_spelling, trigrams_of_alias, alias_key
-
-),
-
 likeliest as (
 
     -- `sales dept` and `sales` have 0.55, `gear oil` and `gas oil` 0.42.
     select distinct on (field, spelling_key) *
-    from similarities
+    from ({{ similarities('candidates', 'aliases') }}) as similarities
     where similarity >= 0.5
     order by field asc, spelling_key asc, similarity desc, canonical asc
 
