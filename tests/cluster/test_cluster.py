@@ -27,14 +27,9 @@ where relnamespace = to_regnamespace(%s) and relkind in ('r', 'v') and relname <
 # Two runs of the same steps differ in their own ids and in the times at which they ran.
 OWN = ("builds", "landing_versions", "v_pipeline_health")
 TIMES = (
-    "loaded_at",
-    "first_loaded_at",
-    "started_at",
-    "finished_at",
-    "checked_at",
-    "replaced_at",
-    "updated_at",
-)
+    "loaded_at", "first_loaded_at", "started_at", "finished_at", "checked_at", "updated_at",
+    "replaced_at", "changed_at", "last_met_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
