@@ -50,7 +50,7 @@
                     and fill_before.filled_at < fill.filled_at
                     and coalesce(fill_before.exclusion_reason, '') not in ('not_live', 'duplicate', 'corrected')
                 order by fill_before.filled_at desc
-                limit {{ var('economy')['baseline_fills'] }}
+                limit {{ economy_setting('baseline_fills') }}
             ) as fills_before
         ) as as_low
     {%- endset -%}

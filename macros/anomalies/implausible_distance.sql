@@ -4,7 +4,7 @@
     {%- set found -%}
         (not is_duplicate and km_per_day > implausible_distance_max_km_per_day)
         -- Not for its distance, which is the threshold's to judge.
-        or (exclusion_reason = 'distance_implausible' and km_per_day <= {{ var('economy')['max_km_per_day'] }})
+        or (exclusion_reason = 'distance_implausible' and km_per_day <= {{ economy_setting('max_km_per_day') }})
     {%- endset -%}
     {%- set explanation -%}
         concat(

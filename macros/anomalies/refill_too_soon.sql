@@ -34,7 +34,7 @@
                         and interval_before.filled_at < fill.filled_at
                         and interval_before.is_valid
                     order by interval_before.filled_at desc
-                    limit {{ var('economy')['tank_level_intervals'] }}
+                    limit {{ economy_setting('tank_level_intervals') }}
                 ) as before
             ) as levels
         )

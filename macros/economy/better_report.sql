@@ -8,7 +8,7 @@
     that says more is better, then the one whose reading fewer others contradict, then the later one.
 -#}
 {% macro better_report(near_reports, report) -%}
-{%- set economy = var('economy') -%}
+{%- set both_have_times = 'other.has_time is not false and ' ~ report ~ '.has_time is not false' -%}
 select array[
     other.id,
     case when not other.is_repeated then other.differs_in end,
@@ -48,9 +48,9 @@ from (
                     and coalesce(not case
                         when other.filled_s = {{ report }}.filled_s then abs(other.reading_km - {{ report }}.reading_km)
                         else (other.reading_km - {{ report }}.reading_km) * sign(other.filled_s - {{ report }}.filled_s)
-                    end between {{ economy.resend_max_km }} + 0.05 and case
-                        when other.has_time is not false and {{ report }}.has_time is not false then {{ economy.resend_max_drivable_km }}
-                        else {{ economy.max_km_per_day }}
+                    end between {{ economy_setting('resend_max_km') }} + 0.05 and case
+                        when {{ both_have_times }} then {{ economy_setting('resend_max_drivable_km') }}
+                        else {{ economy_setting('max_km_per_day') }}
                     end, true)
                     then 'odometer_km'
             end as differs_in

@@ -3,6 +3,6 @@
 {% macro readings_agree(earlier_km, earlier_s, later_km, later_s) -%}
 (
     {{ later_km }} - {{ earlier_km }} between 0
-    and greatest({{ later_s }} - {{ earlier_s }}, 86400) * {{ var('economy')['max_km_per_day'] }} / 86400
+    and greatest({{ later_s }} - {{ earlier_s }}, 86400) * {{ economy_setting('max_km_per_day') }} / 86400
 )
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#- Whether two reports name the same litres, to a tenth of a litre, or both none. Null if only one names any. -#}
 {% macro same_litres(one, other) -%}
 (
-    abs({{ one }}.litres - {{ other }}.litres) <= {{ var('economy')['resend_max_litres'] }}
+    abs({{ one }}.litres - {{ other }}.litres) <= {{ economy_setting('resend_max_litres') }}
     or ({{ one }}.litres is null and {{ other }}.litres is null)
 )
 {%- endmacro %}
@@ -11,8 +11,8 @@
 {% macro same_amount(one, other) -%}
 (
     abs({{ one }}.amount_kes - {{ other }}.amount_kes) <= greatest(
-        {{ var('economy')['resend_max_kes'] }},
-        {{ var('economy')['resend_max_share_of_amount'] }}
+        {{ economy_setting('resend_max_kes') }},
+        {{ economy_setting('resend_max_share_of_amount') }}
         * greatest(abs({{ one }}.amount_kes), abs({{ other }}.amount_kes))
     )
     or ({{ one }}.amount_kes is null and {{ other }}.amount_kes is null)

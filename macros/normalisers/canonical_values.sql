@@ -2,7 +2,8 @@
     A query for what spellings mean by an alias list: columns spelling and canonical. An exact key first. A spelling that an
     open list does not hold is kept, tidied. In a closed list each value is a spelling of itself, and spellings one slip
     away (a letter wrong, missing, too many, or two swapped) from an alias of five letters or more count too; as near to
-    two values as to one is no answer. Plain SQL: extensions may not be creatable where this runs.
+    two values as to one is no answer. What a closed list does not hold is looked up without its quantities: `Ad-Blue 10L` is
+    AdBlue, `engine oil 5w30` is engine oil. Plain SQL: extensions may not be creatable where this runs.
 
     One slip apart means that both give the same text when at most one letter is taken out of each (SymSpell): so near
     misses are found by a hash join, and only those few pairs are compared letter by letter.
@@ -13,16 +14,12 @@
 
         select
             spelling,
-            {{ alias_key('spelling') if is_closed else alias_key('tidied') }} as spelling_key
-            {%- if not is_closed %},
-            tidied
-            {%- endif %}
+            {{ 'spelling_key' if is_closed else alias_key('tidied') }} as spelling_key,
+            {{ without_quantities('spelling_key') ~ ' as words_key' if is_closed else 'tidied' }}
         from (
             select
-                spelling
-                {%- if not is_closed %},
-                {{ tidy_text('spelling') }} as tidied
-                {%- endif %}
+                spelling,
+                {{ alias_key('spelling') ~ ' as spelling_key' if is_closed else tidy_text('spelling') ~ ' as tidied' }}
             from {{ spellings }} as spellings
             limit all
         ) as tidy
@@ -48,11 +45,12 @@
 
         select
             typed.spelling,
-            typed.spelling_key,
-            min(aliases.canonical) as canonical
+            typed.words_key,
+            coalesce(min(aliases.canonical), min(aliases_of_words.canonical)) as canonical
         from typed
         left join aliases on typed.spelling_key = aliases.alias_key
-        group by typed.spelling, typed.spelling_key
+        left join aliases as aliases_of_words on typed.words_key = aliases_of_words.alias_key
+        group by typed.spelling, typed.words_key
 
     ),
 
@@ -64,8 +62,8 @@
 
     spelling_variants as (
 
-        {{ one_letter_less('listed', 'spelling_key', 'spelling',
-            'canonical is null and length(spelling_key) between 4 and (select max(length(alias_key)) + 1 from aliases)') }}
+        {{ one_letter_less('listed', 'words_key', 'spelling',
+            'canonical is null and length(words_key) between 4 and (select max(length(alias_key)) + 1 from aliases)') }}
 
     ),
 
@@ -78,8 +76,8 @@
         from spelling_variants
         inner join alias_variants on spelling_variants.variant = alias_variants.variant
         where
-            abs(length(spelling_variants.spelling_key) - length(alias_variants.alias_key)) <= 1
-            and {{ one_slip_apart('spelling_variants.spelling_key', 'alias_variants.alias_key') }}
+            abs(length(spelling_variants.words_key) - length(alias_variants.alias_key)) <= 1
+            and {{ one_slip_apart('spelling_variants.words_key', 'alias_variants.alias_key') }}
         group by spelling_variants.spelling
 
     )
@@ -108,6 +106,20 @@
         coalesce(canonical, case when spelling_key is not null then tidied end) as canonical
     from listed
     {%- endif %}
+{%- endmacro %}
+
+
+{#- A key without figures and what they count: `puncture x2 kes 500` is `puncture`. -#}
+{% macro without_quantities(key) -%}
+    nullif(
+        btrim(
+            regexp_replace(
+                {{ key }} collate "C",
+                e' *\\m(?:(?:kes|k?shs?|dot) )?(?:x ?)?[0-9][a-z0-9]*(?: (?:l|lts?|ltrs?|lit(?:re|er|a)?s?|ml|kgs?|g|pcs?|pieces|ppm|bob)\\M)*', '', 'g'
+            )
+        ),
+        ''
+    ) collate "default"
 {%- endmacro %}
 
 

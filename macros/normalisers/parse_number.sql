@@ -69,6 +69,11 @@
         'kes': 'amount|amt|total|cost|paid|cash|m-?pesa',
         'km': 'od[o0](?:meter)?(?: reading)?|mileage|reading|' ~ km,
     }[unit] -%}
+    {%- set labels_after = {
+        'litres': 'of|fuel|diesel|petrol|super|ago|pms',
+        'kes': 'paid|cash|m-?pesa|total',
+        'km': 'od[o0](?:meter)?|mileage|reading',
+    }[unit] -%}
     {%- set units = {'litres': litres ~ '|kw(?:[ ./-]?h(?:rs?)?s?)?', 'kes': kes ~ '|shillings?', 'km': km}[unit] -%}
     {%- set other_units = {
         'litres': [kes, km, 'shillings?', other_money, 'gal(?:lon)?s?', 'miles?'],
@@ -91,7 +96,7 @@
             {%- if unit == 'kes' -%}
             \\s*(?:/[=-]?|=)?
             {%- endif -%}
-            (?:[\\s,;-]*(?:only|{{ full_tank }}|{{ comment }}))*[.,\\s"'']*$'
+            (?:[\\s,;-]*(?:(?:only|{{ labels_after }})\\M|{{ full_tank }}|{{ comment }}))*[.,\\s"'']*$'
         ), '{{ drop }}', '{{ keep }}'
     ), 'k', 'e3') as numeric)
 {%- endmacro %}

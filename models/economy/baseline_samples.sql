@@ -1,4 +1,3 @@
-{%- set economy = var('economy') -%}
 {#- The samples are of the same fills in the same order; null where a fill has no such figure. -#}
 {%- set samples = {
     'litres': 'case when not has_implausible_litres then usable_litres end::double precision',
@@ -13,12 +12,12 @@ with candidates as (
         measured_intervals.*,
         case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
         case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres,
-        reason_so_far is null and distance_km <= {{ economy.max_km_per_litre }} * litres_of_interval
+        reason_so_far is null and distance_km <= {{ economy_setting('max_km_per_litre') }} * litres_of_interval
         as is_candidate,
         -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case
-            when fills_before < {{ economy.baseline_block_fills }} then fills_before
-            else fills_before - fills_before % {{ economy.baseline_block_fills }}
+            when fills_before < {{ economy_setting('baseline_block_fills') }} then fills_before
+            else fills_before - fills_before % {{ economy_setting('baseline_block_fills') }}
         end as block
     from {{ ref('measured_intervals') }} as measured_intervals
     order by plate, is_counted
@@ -41,6 +40,6 @@ window
     previous_blocks as (
         partition by plate, is_counted
         order by block
-        range between {{ economy.baseline_fills }} preceding and 1 preceding
+        range between {{ economy_setting('baseline_fills') }} preceding and 1 preceding
     )
 order by plate, is_counted, block

@@ -1,5 +1,4 @@
-{%- set economy = var('economy') -%}
-{%- set hours = economy.resend_max_hours -%}
+{%- set hours = economy_setting('resend_max_hours') -%}
 
 with neighbours as (
 

@@ -1,5 +1,3 @@
-{%- set economy = var('economy') -%}
-
 with chained_readings as (
 
     select
@@ -47,10 +45,10 @@ grouped_readings as (
     select
         usual_distances.*,
         coalesce(
-            seconds_to_next <= {{ economy.topup_max_hours }} * 3600
+            seconds_to_next <= {{ economy_setting('topup_max_hours') }} * 3600
             and km_to_next between 0 and least(
-                {{ economy.topup_max_km }},
-                {{ economy.topup_max_share_of_usual_distance }} * median_distance_km
+                {{ economy_setting('topup_max_km') }},
+                {{ economy_setting('topup_max_share_of_usual_distance') }} * median_distance_km
             ),
             false
         ) as is_topped_up

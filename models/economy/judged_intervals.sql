@@ -1,5 +1,3 @@
-{%- set economy = var('economy') -%}
-
 with compared_with_next as (
 
     -- Far more km than the litres explain: fills in between were not reported, or the reading is too high, or
@@ -7,19 +5,19 @@ with compared_with_next as (
     select
         vehicle_baselines.*,
         coalesce(
-            km_per_litre_samples >= {{ economy.missed_fill_min_intervals }}
+            km_per_litre_samples >= {{ economy_setting('missed_fill_min_intervals') }}
             and candidate_distance_km
-            >= {{ economy.missed_fill_min_times_usual_distance }} * usual_distance_km
+            >= {{ economy_setting('missed_fill_min_times_usual_distance') }} * usual_distance_km
             and candidate_distance_km / candidate_litres
-            >= {{ economy.missed_fill_min_times_usual_km_per_litre }} * usual_km_per_litre,
+            >= {{ economy_setting('missed_fill_min_times_usual_km_per_litre') }} * usual_km_per_litre,
             false
         ) as is_too_far,
-        coalesce(candidate_distance_km > {{ economy.max_km_per_litre }} * candidate_litres, false)
+        coalesce(candidate_distance_km > {{ economy_setting('max_km_per_litre') }} * candidate_litres, false)
         as is_too_good,
         coalesce(
             (candidate_distance_km + lead(candidate_distance_km) over ends_of_intervals)
             / (candidate_litres + lead(candidate_litres) over ends_of_intervals)
-            <= {{ economy.missed_fill_max_times_usual_km_per_litre_with_next }} * usual_km_per_litre,
+            <= {{ economy_setting('missed_fill_max_times_usual_km_per_litre_with_next') }} * usual_km_per_litre,
             false
         ) as is_usual_with_next
     from {{ ref('vehicle_baselines') }} as vehicle_baselines

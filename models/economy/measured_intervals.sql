@@ -1,15 +1,13 @@
-{%- set economy = var('economy') -%}
-
 with believed_litres as (
 
     select
         interval_ends.*,
         case when litres > 0 then litres end as usable_litres,
         coalesce(
-            litres > {{ economy.max_litres_per_fill }}
+            litres > {{ economy_setting('max_litres_per_fill') }}
             or (
-                price_per_litre_kes not between {{ economy.min_price_kes_per_litre }}
-                and {{ economy.max_price_kes_per_litre }}
+                price_per_litre_kes not between {{ economy_setting('min_price_kes_per_litre') }}
+                and {{ economy_setting('max_price_kes_per_litre') }}
                 and fuel_type is distinct from 'electric'
             ),
             false
@@ -48,20 +46,20 @@ fuels_around as (
         numbered_intervals.*,
         is_counted and (
             sum(changes_fuel) over around >= greatest(
-                {{ economy.mixed_fuels_min_changes }},
-                {{ economy.mixed_fuels_min_share_of_changes }} * count(*) over around
+                {{ economy_setting('mixed_fuels_min_changes') }},
+                {{ economy_setting('mixed_fuels_min_share_of_changes') }} * count(*) over around
             )
             or least(
                 count(*) filter (where fuel_type = 'electric') over around,
                 count(*) filter (where fuel_type <> 'electric') over around
-            ) >= {{ economy.mixed_fuels_min_electric_fills }}
+            ) >= {{ economy_setting('mixed_fuels_min_electric_fills') }}
         ) as takes_two_fuels
     from numbered_intervals
     window
         around as (
             partition by plate, is_counted
             {{ order_of_fills() }}
-            rows between {{ economy.baseline_fills }} preceding and {{ economy.baseline_fills }} following
+            rows between {{ economy_setting('baseline_fills') }} preceding and {{ economy_setting('baseline_fills') }} following
         )
 
 ),

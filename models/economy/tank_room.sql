@@ -1,8 +1,7 @@
-{%- set economy = var('economy') -%}
 {#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
     no lower than that level, nor than what the intervals before showed. From the oldest to the newest: -#}
 {%- set full_tank = namespace(level="'infinity'") -%}
-{%- for n in range(economy.tank_level_intervals, 0, -1) -%}
+{%- for n in range(economy_setting('tank_level_intervals'), 0, -1) -%}
     {%- set full_tank.level -%}
         least(
             lag(tank_level + most_room_litres, {{ n }}) over valid_intervals,
@@ -48,10 +47,10 @@ rolled_up as (
 
     select
         summed_so_far.*,
-        (km_so_far - coalesce(lag(km_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0))
+        (km_so_far - coalesce(lag(km_so_far, {{ economy_setting('rolling_intervals') }}) over valid_intervals, 0))
         / nullif(
             litres_so_far
-            - coalesce(lag(litres_so_far, {{ economy.rolling_intervals }}) over valid_intervals, 0), 0
+            - coalesce(lag(litres_so_far, {{ economy_setting('rolling_intervals') }}) over valid_intervals, 0), 0
         ) as sum_km_per_litre,
         (km_so_far - coalesce(lag(km_so_far, 2) over valid_intervals, 0))
         / nullif(litres_so_far - coalesce(lag(litres_so_far, 2) over valid_intervals, 0), 0)

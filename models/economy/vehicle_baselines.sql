@@ -1,4 +1,3 @@
-{%- set economy = var('economy') -%}
 {#- What a block shares, and whether a fill of a vehicle that takes two fuels has it too: an economy it has not. -#}
 {%- set shared = [
     'usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad', 'usual_fuel_type',
@@ -55,7 +54,7 @@ explained_litres as (
                     when block_middles[2] is null then true
                     else
                         interval_litres * block_middles[2]
-                        <= km * {{ economy.explained_max_times_usual_litres }}
+                        <= km * {{ economy_setting('explained_max_times_usual_litres') }}
                 end
         ) end as most_litres
     from middles
@@ -85,9 +84,9 @@ deviations as (
                 avg(
                     (
                         km / block_usual_km_per_litre
-                        > most_litres[1] * {{ economy.partial_fills_times_usual_max }}
+                        > most_litres[1] * {{ economy_setting('partial_fills_times_usual_max') }}
                     )::int
-                ) <= {{ economy.partial_fills_max_share }}
+                ) <= {{ economy_setting('partial_fills_max_share') }}
             from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
             where litres <= most_litres[1]
         ) end as block_fills_up,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import time
 from collections import Counter
@@ -149,3 +150,11 @@ def test_no_update_is_lost_between_two_builds(database: Database, tmp_path: Path
     house.dbt("run", "--select", "fill_intervals")
     litres = house.query("select id, litres from fuel.fill_intervals order by id")
     assert litres == [("1", 10), ("2", 11)]
+
+
+@pytest.mark.parametrize("left", [{"max_km_per_day": 1500}, {}, None, 1500])
+def test_a_setting_that_is_missing_is_named(database: Database, tmp_path: Path, left: Any) -> None:
+    """`--vars` puts a dictionary in place of the whole one."""
+    dbt = Dbt(ROOT, database, tmp_path / "target")
+    said = dbt("parse", "--vars", json.dumps({"economy": left}), check=False).stdout
+    assert re.search(r"vars: economy has no (?!max_km_per_day)[a-z_]+\. .* dbt_project\.yml\.\n", said)

@@ -26,6 +26,18 @@ FUELS = {
     **dict.fromkeys(["", " ", "-", "n/a", "pgl", "agx", "water", "petroleum", "gas", "solar", "die", "dieselpetrol", "dsl wsl", "12", "日本"]),
 }  # fmt: skip
 
+# Quantities beside a known word, and words of a workshop or a car park.
+FUELS |= {
+    **dict.fromkeys(["Ad-Blue 10L", "ADBLUE 20 litres", "engine oil 5w30", "Oil 15W-40 1 ltr", "Gear oil 80w90", "SAE 40", "DEF 10 L",
+                     "Coolant - 2 Litres", "Brake fluid DOT 4", "puncture x2", "Puncture repair Ksh.500/=", "tyres x 4", "2 tyres",
+                     "parking 200 bob", "kuosha gari 300", "pancha @200", "engin oil 4L", "Wheel alignment & balancing",
+                     "car wash + vacuum", "Expressway toll", "Nairobi Expressway", "puncher", "oil ya engine"], "not_fuel"),
+    **dict.fromkeys(["Diesel 50L", "diesel 500ppm", "40 lts diesel", "deisel 40.5 L", "AGO 45"], "diesel"),
+    **dict.fromkeys(["Super 20L", "Petrol KES 3,600", "RON 97", "20L super"], "petrol"),
+    "LPG 6 kg": "lpg", "38 kWh": "electric", "EV charging 12.5 kWh": None,
+    **dict.fromkeys(["x2", "20 litres", "KES 500", "diesel 20L petrol 5L", "diesel and adblue 10L", "5L jerrycan"]),
+}  # fmt: skip
+
 DEPARTMENTS = {
     **dict.fromkeys(["Logistcs", "logistics", "LOGISTICS ", "Logistics.", "lojistiki"], "Logistics"),
     **dict.fromkeys(["ICT", "ict", "Ict", "I.C.T.", "it", "ıct"], "ICT"),
