@@ -9,6 +9,7 @@
 -- None of them can log in. Give people and jobs logins of their own. PostgreSQL compiles long views for seconds unless
 -- jit is off, and a login does not inherit that from its role:
 --   create role fuel_job login noinherit password '…' in role fuel_loader, fuel_dbt;   -- fuel-hourly --as-roles
+--   alter role fuel_job set jit = off;
 --   create role dashboard_api login password '…' in role fuel_reader;
 --   alter role dashboard_api set jit = off;
 --

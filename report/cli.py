@@ -62,7 +62,10 @@ def write(out: Path) -> None:
     try:
         from report import figures, page
     except ImportError as error:
-        raise Unreadable(f"the charts need more packages ({error.name}): pip install '.[report]'") from None
+        raise Unreadable(
+            f"the charts need more packages ({error.name}): "
+            "pip install --no-deps --require-hashes -r requirements-report.lock"
+        ) from None
     prefix = settings.schema_prefix()
     reporting = f"{prefix}reporting"
     with settings.connect() as conn:

@@ -78,8 +78,9 @@ def difference(now: Any, before: Any) -> str:
 
 
 def signed(percent: Any) -> str:
-    """A difference: `+5 %`, or with a real minus sign."""
-    return f"{float(percent):+.0f} %".replace("-", "\u2212")
+    """A difference: `+5 %`, or with a real minus sign; `0 %` has none."""
+    whole = round(float(percent))
+    return f"{whole:+d} %".replace("-", "\u2212") if whole else "0 %"
 
 
 def on(day: date) -> str:

@@ -23,7 +23,7 @@ def told(report: Report, exit_code: int, *args: str, code: str = "", **env: str)
 def test_a_missing_extra_is_named(report: Report, missing: str) -> None:
     line = told(report, 2, code=f"sys.modules[{missing!r}] = None")
     assert missing in line
-    assert "pip install '.[report]'" in line
+    assert "-r requirements-report.lock" in line
 
 
 def test_no_database(report: Report) -> None:

@@ -52,6 +52,12 @@ def test_differences() -> None:
     assert words.difference(1000, 100) == "more than four times as much as"
 
 
+def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
+    assert {words.signed(each) for each in (0.4, 0, -0.4, Decimal("-0.5"))} == {"0 %"}
+    assert [words.signed(each) for each in (12.4, 0.6)] == ["+12 %", "+1 %"]
+    assert [words.signed(each) for each in (-0.6, Decimal("-12.4"))] == ["\u22121 %", "\u221212 %"]
+
+
 def test_lists_and_counts() -> None:
     assert words.listed(["Sales"]) == "Sales"
     assert words.listed(["Sales", "Security"]) == "Sales and Security"
