@@ -24,7 +24,7 @@ with candidates as (
 
 )
 
--- The samples are the same for the whole block, so its first fill alone carries them; but where a vehicle takes
+-- The samples are the same for the whole block, so its first fill alone carries them. Where a vehicle takes
 -- two fuels, each fill looks for those of its own.
 select
     candidates.*,

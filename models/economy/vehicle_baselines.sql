@@ -1,4 +1,4 @@
-{#- What a block shares, and whether a fill of a vehicle that takes two fuels has it too: an economy it has not. -#}
+{#- Each of these is shared by a block, but not by the fills of a vehicle that takes two fuels. -#}
 {%- set shared = [
     'usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad', 'usual_fuel_type',
     'usual_fuel_type_share',
@@ -40,10 +40,14 @@ explained_litres as (
         block_middles[1] as block_usual_distance_km,
         block_middles[2] as block_usual_km_per_litre,
         case when sample_litres is not null then (
-            select array[(array_agg(
-                    litres
-                    order by litres desc
-                ))[2], count(*)]
+            select
+                array[
+                    (array_agg(
+                        litres
+                        order by litres desc
+                    ))[2],
+                    count(*)
+                ]
             from
                 unnest(sample_litres, sample_distances_km, sample_interval_litres, sample_fuel_types)
                 as sample (litres, km, interval_litres, sample_fuel_type)

@@ -8,8 +8,8 @@
     )
 }}
 
--- Counted by the build, so that who reads the vehicles need not wait until all rules have been tried: planning that
--- alone takes longer than reading one vehicle may.
+-- Counted by the build, so that a reader of the vehicles need not wait until all rules have been tried:
+-- planning that alone takes longer than reading one vehicle may.
 select
     plate,
     count(*) as open_findings_30d

@@ -37,10 +37,10 @@ records as (
 visible_texts as (
 
     select
-        *
-        {%- for field in var('aliases') %},
-        {{ visible_text(field ~ '_text') }} as {{ field }}_visible
+        {%- for field in var('aliases') %}
+            {{ visible_text(field ~ '_text') }} as {{ field }}_visible,
         {%- endfor %}
+        records.*
     from records
     limit all
 
@@ -52,7 +52,7 @@ select
     loaded_at as replaced_at,
     {{ function('norm_plate') }}(car_text) collate "C" as plate,
     {%- for field in var('aliases') %}
-    left({{ without_phone_numbers(field ~ '_visible') }}, 200) as {{ field }}_raw,
+        left({{ without_phone_numbers(field ~ '_visible') }}, 200) as {{ field }}_raw,
     {%- endfor %}
     litres,
     amount_kes,

@@ -59,13 +59,13 @@ stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows els
 -- planner from merging the steps: it would evaluate an expression each time it is used, and expect as many
 -- spellings as there are records, and sort them.
 {%- for field in ['car'] + alias_fields %}
-{{ field }}_texts as (
+    {{ field }}_texts as (
 
-    select {{ feed_text(field) }} as typed
-    from stale_records
-    limit all
+        select {{ feed_text(field) }} as typed
+        from stale_records
+        limit all
 
-),
+    ),
 {% endfor %}
 -- What is indexed is cut to what an index entry holds. Plates and ids are compared byte by byte: with a
 -- locale's rules their indexes would take up to three times as long.
@@ -86,24 +86,26 @@ plates as materialized (
 ),
 
 {%- for field in alias_fields %}
-{{ field }}_spellings as materialized (
+    {{ field }}_spellings as materialized (
 
-    select
-        typed,
-        left({{ without_phone_numbers('visible') }}, 200) as spelling
-    from (
         select
             typed,
-            {{ visible_text('typed') }} as visible
-        from (select distinct typed from {{ field }}_texts) as spellings
-        limit all
-    ) as texts
+            left({{ without_phone_numbers('visible') }}, 200) as spelling
+        from (
+            select
+                typed,
+                {{ visible_text('typed') }} as visible
+            from (select distinct typed from {{ field }}_texts) as spellings
+            limit all
+        ) as texts
 
-),
+    ),
 
-{{ field }}_values as materialized (
+    {{ field }}_values as materialized (
 
-    {{ canonical_values(field, '(select distinct spelling from ' ~ field ~ '_spellings)', alias_list(field)) }}
+        {{ canonical_values(
+            field, '(select distinct spelling from ' ~ field ~ '_spellings)', alias_list(field)
+        ) }}
 
 ),
 {% endfor %}
@@ -118,8 +120,8 @@ select
     plates.car,
     plates.plate,
     {%- for field in alias_fields %}
-    {{ field }}_spellings.spelling as {{ field }}_raw,
-    {{ field }}_values.canonical as {{ field }},
+        {{ field }}_spellings.spelling as {{ field }}_raw,
+        {{ field }}_values.canonical as {{ field }},
     {%- endfor %}
     priced.litres,
     priced.amount_kes,
@@ -140,6 +142,6 @@ select
 from priced
 left join plates on priced.car_text = plates.typed
 {%- for field in alias_fields %}
-left join {{ field }}_spellings on priced.{{ field }}_text = {{ field }}_spellings.typed
-left join {{ field }}_values on {{ field }}_spellings.spelling = {{ field }}_values.spelling
+    left join {{ field }}_spellings on priced.{{ field }}_text = {{ field }}_spellings.typed
+    left join {{ field }}_values on {{ field }}_spellings.spelling = {{ field }}_values.spelling
 {%- endfor %}

@@ -17,7 +17,7 @@ with devices as (
         {{ function('norm_plate') }}({{ devices_columns.vehicle_number }}::text) collate "C" as plate,
         nullif(trim({{ devices_columns.imei }}::text), '') as imei,
         {%- for column in ['cost_centre', 'assigned_city'] %}
-        {{ visible_text('trim(' ~ devices_columns[column] ~ '::text)') }} as {{ column }},
+            {{ visible_text('trim(' ~ devices_columns[column] ~ '::text)') }} as {{ column }},
         {%- endfor %}
         lower(nullif(trim({{ devices_columns.active }}::text), '') collate "C")
         in ('true', '1', 'y', 'yes', 'active', 'enabled') as is_active,
@@ -27,17 +27,17 @@ with devices as (
 
 ),
 
--- Who reads the reports sees no phone number that somebody typed into the tracker. A code (`CC-1000234`) is none.
+-- Reports show no phone number that somebody typed into the tracker. A code (`CC-1000234`) is none.
 shown_devices as (
 
     select
         plate,
         {{ public_id('imei') }} as imei,
         {%- for column in ['cost_centre', 'assigned_city'] %}
-        case
-            when {{ column }} ~ e'^[A-Za-z]{0,5}[-_/. ]?[0-9]{7,8}$' then {{ column }}
-            else {{ without_phone_numbers("nullif(" ~ column ~ ", '')") }}
-        end as {{ column }},
+            case
+                when {{ column }} ~ e'^[A-Za-z]{0,5}[-_/. ]?[0-9]{7,8}$' then {{ column }}
+                else {{ without_phone_numbers("nullif(" ~ column ~ ", '')") }}
+            end as {{ column }},
         {%- endfor %}
         is_active,
         latest

@@ -55,7 +55,7 @@ fills as (
     left join {{ ref('records') }} as mistimed
         on fill_intervals.id = mistimed.id and mistimed.filled_at_source = 'reported'
     {{ regulated_price('fill_intervals', 'tracker_devices.assigned_city') }}
-    -- Week and fuel, and this: what the fleet's price hangs on takes few values, which PostgreSQL has to know.
+    -- The fleet's price hangs on week, fuel and this: they take few values, which PostgreSQL has to know.
     {{ computed_once('price_known', {
         'is_before_maximum': 'coalesce(fill_intervals.filled_week < regulated_price.first_valid_from, true)',
     }) }}
@@ -111,7 +111,8 @@ findings as (
                 then least(
                     finding.kes_at_risk,
                     greatest(
-                        coalesce(abs(fill.amount_kes), abs(fill.litres) * fill.paid_price) - finding.kes_before, 0
+                        coalesce(abs(fill.amount_kes), abs(fill.litres) * fill.paid_price)
+                        - finding.kes_before, 0
                     )
                 )
         end::numeric(24, 2) as kes_at_risk,
@@ -123,7 +124,7 @@ findings as (
             coalesce(
                 sum(kes_at_risk)
                     over (
-                        order by kes_at_risk desc nulls last, rule
+                        order by kes_at_risk desc nulls last, rule asc
                         rows between unbounded preceding and 1 preceding
                     ), 0
             ) as kes_before

@@ -6,22 +6,25 @@
 
 with replaced_versions as (
 
-    -- Each version that was replaced, and beside it the one that then stood in its place: read in its turn, or the
-    -- newest. What is asked of changed_at reaches the index on it, so the cost follows the changes of the days asked for.
+    -- Each version that was replaced, and beside it the one that then stood in its place: a later version, or the
+    -- newest. A condition on changed_at reaches its index, so the cost follows the changes of the days asked for.
     select
         replaced.id,
         newest.plate,
-        replaced.replaced_at as changed_at
-        {%- for column in columns %},
-        replaced.{{ column }} as {{ column }}_before,
-        case when later.id is null then newest.{{ column }} else later.{{ column }} end as {{ column }}_after
+        {%- for column in columns %}
+            replaced.{{ column }} as {{ column }}_before,
+            case when later.id is null then newest.{{ column }} else later.{{ column }} end
+            as {{ column }}_after,
         {%- endfor %}
+        replaced.replaced_at as changed_at
     from {{ ref('read_versions') }} as replaced
     inner join {{ ref('records') }} as newest on replaced.id = newest.id
     left join lateral (
         select *
         from {{ ref('read_versions') }} as next_version
-        where next_version.id = replaced.id and next_version.replaced_by_load_id > replaced.replaced_by_load_id
+        where
+            next_version.id = replaced.id
+            and next_version.replaced_by_load_id > replaced.replaced_by_load_id
         order by next_version.replaced_by_load_id asc
         limit 1
     ) as later on true
@@ -43,12 +46,12 @@ changed_values as (
             values
             ('plate', plate_before, plate_after, null::numeric),
             {%- for field in shown_alias_lists() %}
-            (
-                '{{ field }}',
-                {{ canonical_value_of_records(field, field ~ '_raw_before') }},
-                {{ canonical_value_of_records(field, field ~ '_raw_after') }},
-                null
-            ),
+                (
+                    '{{ field }}',
+                    {{ canonical_value_of_records(field, field ~ '_raw_before') }},
+                    {{ canonical_value_of_records(field, field ~ '_raw_after') }},
+                    null
+                ),
             {%- endfor %}
             ('litres', trim_scale(litres_before)::text, trim_scale(litres_after)::text, null),
             (

@@ -30,8 +30,8 @@ with calendar as (
 ),
 
 -- Of two months and one of a year ago, read through the index on the time. No fill dated after today counts.
--- Only columns that v_fuel_fills had in version 0.1: that could not take the others back while this view reads
--- them.
+-- Only columns of version 0.1 are read: it could not take a newer one back from v_fuel_fills while this view
+-- reads it.
 fills as (
 
     {% for first_day, day_after in [
@@ -52,6 +52,16 @@ fills as (
     {% endfor %}
 ),
 
+dated_fills as (
+
+    select
+        fills.*,
+        calendar.*
+    from fills
+    cross join calendar
+
+),
+
 spend as (
 
     select
@@ -67,7 +77,7 @@ spend as (
         sum(amount_kes) filter (where filled_on < last_month) as same_month_last_year_kes,
         sum(amount_kes) filter (where filled_on between today - {{ average_days }} and today - 1)
         as days_of_average_kes
-    from (select fills.*, calendar.* from fills cross join calendar) as dated_fills
+    from dated_fills
     group by department
 
 ),

@@ -36,7 +36,10 @@ last_build as (
     select
         max(started_at) as started_at,
         max(finished_at) as finished_at,
-        coalesce((array_agg(seeds_refused order by started_at desc))[1], 0) as seeds_refused
+        coalesce((array_agg(
+            seeds_refused
+            order by started_at desc
+        ))[1], 0) as seeds_refused
     from {{ ref('builds') }}
     where status = 'success'
 
@@ -70,7 +73,7 @@ loads_of_24_hours as (
 
 ),
 
--- By the exporter's clock: an export that the loader was given by hand, or that is dated ahead, proves no living exporter.
+-- By the exporter's clock. An export loaded by hand, or dated ahead, does not show that the exporter lives.
 newest_export as (
 
     select max(exported_at) as exported_at
@@ -117,38 +120,9 @@ unmapped as (
 
 ),
 
--- Through the index on filled_at; a fill whose time cannot be read counts by the time of its report.
-fills_of_30_days as (
-
-    select *
-    from records
-    where filled_at > now() - interval '30 days' and filled_at <= now()
-    union all
-    select *
-    from records
-    where
-        filled_at is null
-        and coalesce(created_at, loaded_at) > now() - interval '30 days'
-        and coalesce(created_at, loaded_at) <= now()
-
-),
-
 readable as (
 
-    select
-        avg(
-            (
-                plate is not null
-                and department is not null
-                and fuel_type is not null
-                and litres is not null
-                and amount_kes is not null
-                and odometer_km is not null
-                and filled_at is not null
-            )::int
-        ) as readable_share
-    from fills_of_30_days
-    where deleted_at is null and absent_since is null
+    {{ readable_share('records', 30) }}
 
 )
 
@@ -173,7 +147,8 @@ select
     newest_export.exported_at as newest_export_at,
     round(extract(epoch from now() - newest_export.exported_at) / 60)::bigint as newest_export_age_minutes,
     coalesce(
-        newest_export.exported_at < now() - interval '{{ env_var('FUEL_EXPORT_MAX_MINUTES', '120') | int }} minutes',
+        newest_export.exported_at
+        < now() - interval '{{ env_var('FUEL_EXPORT_MAX_MINUTES', '120') | int }} minutes',
         false
     ) as is_export_late,
     watermarks.is_ahead as is_watermark_ahead,

@@ -5,11 +5,11 @@
 with unmapped_spellings as (
 
     {% for field in lists -%}
-    select
-        '{{ field }}' as field,
-        spelling,
-        spelling_key
-    from ({{ unmapped_spellings(field) }}) as {{ field }}_spellings
+        select
+            '{{ field }}' as field,
+            spelling,
+            spelling_key
+        from ({{ unmapped_spellings(field) }}) as {{ field }}_spellings
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -17,12 +17,12 @@ with unmapped_spellings as (
 aliases as materialized (
 
     {% for field in lists -%}
-    select
-        '{{ field }}' as field,
-        {{ alias_key('alias') }} as alias_key,
-        min({{ field }}) as canonical
-    from {{ ref(field ~ '_aliases') }}
-    group by alias_key
+        select
+            '{{ field }}' as field,
+            {{ alias_key('alias') }} as alias_key,
+            min({{ field }}) as canonical
+        from {{ ref(field ~ '_aliases') }}
+        group by alias_key
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -31,37 +31,37 @@ aliases as materialized (
 spellings_with_fills as (
 
     {% for field in lists -%}
-    select
-        unmapped_spellings.field,
-        unmapped_spellings.spelling,
-        unmapped_spellings.spelling_key,
-        count(*) as occurrences,
-        min(fills.filled_at) as first_seen,
-        max(fills.filled_at) as last_seen,
-        coalesce(sum(fills.amount_kes), 0) as amount_kes
-    from unmapped_spellings
-    cross join
-        lateral (
-            select * from {{ ref('records') }} as records
-            where records.{{ field }}_raw = unmapped_spellings.spelling
-            limit all  -- a probe for each spelling, not one join
-        ) as fills
-    where
-        unmapped_spellings.field = '{{ field }}'
-        and fills.deleted_at is null
-        and fills.absent_since is null
-    group by unmapped_spellings.field, unmapped_spellings.spelling, unmapped_spellings.spelling_key
+        select
+            unmapped_spellings.field,
+            unmapped_spellings.spelling,
+            unmapped_spellings.spelling_key,
+            count(*) as occurrences,
+            min(fills.filled_at) as first_seen,
+            max(fills.filled_at) as last_seen,
+            coalesce(sum(fills.amount_kes), 0) as amount_kes
+        from unmapped_spellings
+        cross join
+            lateral (
+                select * from {{ ref('records') }} as records
+                where records.{{ field }}_raw = unmapped_spellings.spelling
+                limit all  -- a probe for each spelling, not one join
+            ) as fills
+        where
+            unmapped_spellings.field = '{{ field }}'
+            and fills.deleted_at is null
+            and fills.absent_since is null
+        group by unmapped_spellings.field, unmapped_spellings.spelling, unmapped_spellings.spelling_key
     union all
     {% endfor -%}
     -- No list maps a plate, and none is ever guessed.
     select
-        'plate',
-        car,
-        {{ alias_key('car') }},
-        count(*),
-        min(filled_at),
-        max(filled_at),
-        coalesce(sum(amount_kes), 0)
+        'plate' as field,
+        car as spelling,
+        {{ alias_key('car') }} as spelling_key,
+        count(*) as occurrences,
+        min(filled_at) as first_seen,
+        max(filled_at) as last_seen,
+        coalesce(sum(amount_kes), 0) as amount_kes
     from {{ ref('records') }}
     where plate is null and car is not null and deleted_at is null and absent_since is null
     group by car
@@ -84,8 +84,8 @@ spellings_by_key as (
 
 ),
 
--- A suggestion is worked out for a thousand spellings at most. Nobody looks at more, and tens of thousands show
--- that another field's texts stand in this one.
+-- A suggestion is worked out for a thousand spellings at most. Nobody looks at more, and tens of thousands
+-- show that another field's texts stand in this one.
 candidates as materialized (
 
     select

@@ -21,9 +21,9 @@ select
     last_fill.filled_at as last_filled_at,
     {{ nairobi_today() }} - (last_fill.filled_at at time zone 'Africa/Nairobi')::date as days_since_last_fill,
     {%- for days in [30, 90] %}
-    recent.fills_{{ days }}d,
-    recent.litres_{{ days }}d::numeric(18, 3) as litres_{{ days }}d,
-    recent.amount_kes_{{ days }}d::numeric(18, 2) as amount_kes_{{ days }}d,
+        recent.fills_{{ days }}d,
+        recent.litres_{{ days }}d::numeric(18, 3) as litres_{{ days }}d,
+        recent.amount_kes_{{ days }}d::numeric(18, 2) as amount_kes_{{ days }}d,
     {%- endfor %}
     usual.rolling_km_per_litre,
     usual.usual_km_per_litre,
@@ -56,30 +56,33 @@ left join lateral (
     order by fills.filled_at desc
     limit 1
 ) as usual on true
-cross join lateral (
-    select
-        {%- for days, within in [(30, since_30_days), (90, 'true')] %}
-        count(*) filter (where {{ within }}) as fills_{{ days }}d,
-        -- Litres and kWh are never added.
-        case
-            when
-                count(*) filter (where {{ within }} and fills.fuel_type = 'electric') = 0
-                or count(*) filter (where {{ within }} and coalesce(fills.fuel_type, '') not in ('electric', 'not_fuel')) = 0
-                then
-                    coalesce(
-                        sum(fills.litres) filter (where {{ within }} and fills.fuel_type is distinct from 'not_fuel'), 0
-                    )
-        end as litres_{{ days }}d,
-        coalesce(sum(fills.amount_kes) filter (where {{ within }}), 0) as amount_kes_{{ days }}d,
-        {%- endfor %}
-        coalesce(sum(fills.lost_kes) filter (where {{ since_30_days }}), 0) as lost_kes_30d
-    from {{ ref('fill_intervals') }} as fills
-    where
-        fills.plate = plates.plate
-        and fills.filled_at >= {{ nairobi_midnight(nairobi_today() ~ ' - 89') }}
-        and fills.filled_at < {{ nairobi_midnight(nairobi_today() ~ ' + 1') }}
-        and fills.exclusion_reason is distinct from 'not_live'
-        and {{ counts_as_spend('fills.id', 'fills.exclusion_reason') }}
-) as recent
+cross join
+    lateral (
+        select
+            {%- for days, within in [(30, since_30_days), (90, 'true')] %}
+                count(*) filter (where {{ within }}) as fills_{{ days }}d,
+                -- Litres and kWh are never added.
+                case
+                    when
+                        count(*) filter (where {{ within }} and fills.fuel_type = 'electric') = 0
+                        or count(*) filter (
+                            where {{ within }} and coalesce(fills.fuel_type, '') not in ('electric', 'not_fuel')
+                        ) = 0
+                        then
+                            coalesce(sum(fills.litres) filter (
+                                where {{ within }} and fills.fuel_type is distinct from 'not_fuel'
+                            ), 0)
+                end as litres_{{ days }}d,
+                coalesce(sum(fills.amount_kes) filter (where {{ within }}), 0) as amount_kes_{{ days }}d,
+            {%- endfor %}
+            coalesce(sum(fills.lost_kes) filter (where {{ since_30_days }}), 0) as lost_kes_30d
+        from {{ ref('fill_intervals') }} as fills
+        where
+            fills.plate = plates.plate
+            and fills.filled_at >= {{ nairobi_midnight(nairobi_today() ~ ' - 89') }}
+            and fills.filled_at < {{ nairobi_midnight(nairobi_today() ~ ' + 1') }}
+            and fills.exclusion_reason is distinct from 'not_live'
+            and {{ counts_as_spend('fills.id', 'fills.exclusion_reason') }}
+    ) as recent
 -- A plate all of whose fills were deleted is no vehicle of anybody's.
 where tracker_devices.plate is not null or last_fill.filled_at is not null

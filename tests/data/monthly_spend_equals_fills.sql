@@ -1,4 +1,5 @@
--- Every fill that counts as spend is in exactly one row of the monthly report: counts, litres and money agree to the cent.
+-- Every fill that counts as spend is in exactly one row of the monthly report: counts, litres and money agree
+-- to the cent.
 -- This month and the last, so that the cost of a build does not follow history; pytest compares all of it.
 {% set first_month = "date_trunc('month', now() at time zone 'Africa/Nairobi')::date - interval '1 month'" %}
 
