@@ -20,7 +20,7 @@ from exports import CHANGES, LATEST
 from loader import cli, feed, landing, session
 from loader.settings import read_settings
 from loader.times import key_time
-from tests.conftest import FaultyS3
+from tests.faulty_s3 import FaultyS3
 
 
 def without_times(said: str) -> str:

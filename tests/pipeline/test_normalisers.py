@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +18,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demo import servers
 from tests.conftest import ROOT, Database, Dbt, fresh_database
 from tests.pipeline.typed import names, numbers, plates, times
 
@@ -268,51 +266,3 @@ def test_inlined_where_promised(macros: psycopg.Connection[Any]) -> None:
 def test_another_unit_gives_null(macros: psycopg.Connection[Any]) -> None:
     call = "select fuel.parse_number('45', 'gallons'), fuel.parse_number('45', null)"
     assert macros.execute(call).fetchall() == [(None, None)]
-
-
-def test_what_somebody_changed_of_a_function_is_set_right(
-    pg_server: servers.Postgres, tmp_path: Path
-) -> None:
-    """And what else has its name is left alone: a function of other arguments."""
-    with fresh_database(pg_server) as database:
-        build = ("build", "--select", "norm_plate", "alias_key")
-        database.query(
-            "create schema fuel; create function fuel.norm_plate(n int) returns int language sql as $$ select n $$;"
-        )
-        dbt = Dbt(ROOT, database, tmp_path / "target")
-        dbt(*build)
-        database.query(
-            "alter function fuel.norm_plate(text) security definer parallel unsafe;"
-            "alter function fuel.alias_key(text) strict volatile set jit = off;"
-        )
-        dbt(*build)
-        assert database.query(
-            "select proname, prorettype::regtype::text, provolatile, proparallel,"
-            " prosecdef or proisstrict or proconfig is not null"
-            " from pg_proc where pronamespace = 'fuel'::regnamespace order by 1, 2"
-        ) == [
-            ("alias_key", "text", "i", "s", False),
-            ("norm_plate", "integer", "v", "u", False),
-            ("norm_plate", "text", "i", "s", False),
-        ]
-
-
-def test_two_builds_of_a_function_at_once(pg_server: servers.Postgres, tmp_path: Path) -> None:
-    """The second waits until the first is through with it."""
-    with fresh_database(pg_server) as database:
-        dbt = Dbt(ROOT, database, tmp_path / "target")
-        dbt("build", "--select", "norm_plate")
-        with database.connect() as other:
-            [(definition,)] = database.query(
-                "select pg_get_functiondef('fuel.norm_plate(text)'::regprocedure)"
-            )
-            key = f'"{database.name}"."fuel"."norm_plate"'
-            other.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
-            other.execute(definition)
-            build = dbt.start("build", "--select", "norm_plate")
-            while not database.query("select 1 from pg_locks where locktype = 'advisory' and not granted"):
-                assert build.poll() is None
-                time.sleep(0.02)
-            other.commit()
-        said, _ = build.communicate()
-        assert build.returncode == 0, said
