@@ -12,7 +12,8 @@ with candidates as (
         measured_intervals.*,
         case when reason_so_far is null then distance_km::double precision end as candidate_distance_km,
         case when reason_so_far is null then litres_of_interval::double precision end as candidate_litres,
-        reason_so_far is null and distance_km <= {{ economy_setting('max_km_per_litre') }} * litres_of_interval
+        reason_so_far is null
+        and distance_km <= {{ economy_setting('max_km_per_litre') }} * litres_of_interval
         as is_candidate,
         -- Known by how many fills lie before it; the first fills are blocks of their own, to have one soon.
         case

@@ -59,7 +59,8 @@ fuels_around as (
         around as (
             partition by plate, is_counted
             {{ order_of_fills() }}
-            rows between {{ economy_setting('baseline_fills') }} preceding and {{ economy_setting('baseline_fills') }} following
+            rows between {{ economy_setting('baseline_fills') }} preceding
+            and {{ economy_setting('baseline_fills') }} following
         )
 
 ),

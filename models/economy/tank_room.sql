@@ -1,3 +1,4 @@
+{%- set rolling_intervals = economy_setting('rolling_intervals') -%}
 {#- A full tank stands no higher than the level after an interval and the most room there can be above it, and
     no lower than that level, nor than what the intervals before showed. From the oldest to the newest: -#}
 {%- set full_tank = namespace(level="'infinity'") -%}
@@ -47,10 +48,10 @@ rolled_up as (
 
     select
         summed_so_far.*,
-        (km_so_far - coalesce(lag(km_so_far, {{ economy_setting('rolling_intervals') }}) over valid_intervals, 0))
+        (km_so_far - coalesce(lag(km_so_far, {{ rolling_intervals }}) over valid_intervals, 0))
         / nullif(
             litres_so_far
-            - coalesce(lag(litres_so_far, {{ economy_setting('rolling_intervals') }}) over valid_intervals, 0), 0
+            - coalesce(lag(litres_so_far, {{ rolling_intervals }}) over valid_intervals, 0), 0
         ) as sum_km_per_litre,
         (km_so_far - coalesce(lag(km_so_far, 2) over valid_intervals, 0))
         / nullif(litres_so_far - coalesce(lag(litres_so_far, 2) over valid_intervals, 0), 0)

@@ -60,7 +60,8 @@ select
                 and {{ same_amount('other', 'same_readings') }}
                 and coalesce(other.litres, other.amount_kes) is not null
                 and (
-                    abs(other.filled_s - same_readings.filled_s) <= {{ economy_setting('resend_max_hours') }} * 3600
+                    abs(other.filled_s - same_readings.filled_s)
+                    <= {{ economy_setting('resend_max_hours') }} * 3600
                     or greatest(other.filled_s, same_readings.filled_s) - reading_since_s
                     <= {{ economy_setting('duplicate_max_hours') }} * 3600
                 )

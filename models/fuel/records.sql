@@ -107,7 +107,7 @@ plates as materialized (
             field, '(select distinct spelling from ' ~ field ~ '_spellings)', alias_list(field)
         ) }}
 
-),
+    ),
 {% endfor %}
 priced as (
 

@@ -6,8 +6,8 @@
 
 with replaced_versions as (
 
-    -- Each version that was replaced, and beside it the one that then stood in its place: a later version, or the
-    -- newest. A condition on changed_at reaches its index, so the cost follows the changes of the days asked for.
+    -- Each version that was replaced, and beside it the one that then stood in its place: a later version, or
+    -- the newest. A condition on changed_at reaches its index: the cost follows the changes of those days.
     select
         replaced.id,
         newest.plate,

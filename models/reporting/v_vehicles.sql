@@ -66,7 +66,9 @@ cross join
                     when
                         count(*) filter (where {{ within }} and fills.fuel_type = 'electric') = 0
                         or count(*) filter (
-                            where {{ within }} and coalesce(fills.fuel_type, '') not in ('electric', 'not_fuel')
+                            where
+                                {{ within }}
+                                and coalesce(fills.fuel_type, '') not in ('electric', 'not_fuel')
                         ) = 0
                         then
                             coalesce(sum(fills.litres) filter (
