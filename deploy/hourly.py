@@ -76,7 +76,8 @@ def count(outcome: Outcome, conn: psycopg.Connection[Any], schema: str, last: in
     rejects = sql.Identifier(schema, "load_rejects")
     met = "select count(*) from {} where load_id > %s and reason <> 'sanitised'"
     if new := scalar(conn, sql.SQL(met).format(rejects), [last]):
-        outcome.problems.append(f"{new} records could not be landed; {schema}.load_rejects has them and why")
+        noun = "record" if new == 1 else "records"
+        outcome.problems.append(f"{new} {noun} could not be landed: see {schema}.load_rejects")
 
 
 def last_told(conn: psycopg.Connection[Any], schema: str) -> int:

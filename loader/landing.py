@@ -261,7 +261,7 @@ class Landing(Session):
             cursor.executemany(conn.sql(REJECT), rejects)
         if feed.problems and (new := scalar(conn, conn.sql(NEW_REJECTS), [load_id])):
             log.warning(
-                "%s: %d records rejected that were not before: see %s.load_rejects",
+                "%s: newly rejected: %d, see %s.load_rejects",
                 source.key,
                 new,
                 self.schema,

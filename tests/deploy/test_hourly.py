@@ -76,7 +76,7 @@ def test_a_delta_is_built_and_counted(job: Job) -> None:
     assert (outcome["objects"], outcome["records"]["updated"], outcome["rejected_records"]) == (1, 1, 1)
     assert outcome["rederived"]["records"] == 1
     assert outcome["build"] == "done"
-    assert outcome["problems"] == ["1 records could not be landed; fuel.load_rejects has them and why"]
+    assert outcome["problems"] == ["1 record could not be landed: see fuel.load_rejects"]
     assert job.database.query("select litres from reporting.v_fuel_fills where id = '3'") == [(50,)]
     # Once: the next hour is quiet.
     code, outcome, errors = job()
