@@ -1,8 +1,9 @@
-{#- Each of these is shared by a block, but not by the fills of a vehicle that takes two fuels. -#}
-{%- set shared = [
-    'usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad', 'usual_fuel_type',
-    'usual_fuel_type_share',
-] -%}
+{#- Each of these is shared by a block; but not by the fills of another fuel, nor of a vehicle that takes two. -#}
+{%- set of_one_fuel = ['usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad'] -%}
+{%- set shared = ['usual_fuel_type', 'usual_fuel_type_share'] -%}
+{#- A vehicle that was converted is another one: intervals of its former fuel are not asked. -#}
+{%- set is_of_the_fuel = 'coalesce(sample_fuel_type = fuel_type, true)' -%}
+{%- set other_fuel = 'coalesce(fuel_type <> first_value(fuel_type) over of_block, false)' -%}
 
 with middles as (
 
@@ -19,7 +20,10 @@ with middles as (
                     ),
                     count(km)
                 ]
-            from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
+            from
+                unnest(sample_distances_km, sample_interval_litres, sample_fuel_types)
+                as sample (km, litres, sample_fuel_type)
+            where {{ is_of_the_fuel }}
         ) end as block_middles,
         case when starts_block then (
             select mode() within group (
@@ -55,6 +59,7 @@ explained_litres as (
                 litres is not null
                 and case
                     when takes_two_fuels then sample_fuel_type = fuel_type
+                    when not {{ is_of_the_fuel }} then false
                     when block_middles[2] is null then true
                     else
                         interval_litres * block_middles[2]
@@ -75,7 +80,10 @@ deviations as (
                 percentile_cont(0.5) within group (
                     order by abs(km / litres - block_usual_km_per_litre)
                 )
-            from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
+            from
+                unnest(sample_distances_km, sample_interval_litres, sample_fuel_types)
+                as sample (km, litres, sample_fuel_type)
+            where {{ is_of_the_fuel }}
         )::numeric, 3) end as block_km_per_litre_mad,
         case when starts_block then round(
             cardinality(array_positions(sample_fuel_types, block_usual_fuel_type))::numeric
@@ -91,8 +99,10 @@ deviations as (
                         > most_litres[1] * {{ economy_setting('partial_fills_times_usual_max') }}
                     )::int
                 ) <= {{ economy_setting('partial_fills_max_share') }}
-            from unnest(sample_distances_km, sample_interval_litres) as sample (km, litres)
-            where litres <= most_litres[1]
+            from
+                unnest(sample_distances_km, sample_interval_litres, sample_fuel_types)
+                as sample (km, litres, sample_fuel_type)
+            where litres <= most_litres[1] and {{ is_of_the_fuel }}
         ) end as block_fills_up,
         case when starts_block then coalesce(cardinality(array_remove(sample_fuel_types, null)), 0) end
         as block_fuel_type_samples
@@ -119,22 +129,29 @@ select
     distance_km,
     reason_so_far,
     candidate_distance_km,
+    {% for column in of_one_fuel %}
+        case when not takes_two_fuels and not {{ other_fuel }} then first_value(block_{{ column }}) over of_block end
+        as {{ column }},
+    {% endfor %}
     {% for column in shared %}
         case when not takes_two_fuels then first_value(block_{{ column }}) over of_block end
         as {{ column }},
     {% endfor %}
-    {% for column, value in [
-        ('km_per_litre_samples', 'block_middles[3]::int'), ('fuel_type_samples', 'block_fuel_type_samples'),
+    case
+        when takes_two_fuels or {{ other_fuel }} then 0
+        else coalesce(first_value(block_middles[3]::int) over of_block, 0)
+    end as km_per_litre_samples,
+    case when takes_two_fuels then 0 else coalesce(first_value(block_fuel_type_samples) over of_block, 0) end
+    as fuel_type_samples,
+    {% for column, value, of_another in [
+        ('usual_max_litres', 'round(most_litres[1]::numeric, 3)', 'null'),
+        ('litres_samples', 'coalesce(most_litres[2]::int, 0)', '0'),
     ] %}
-        case when takes_two_fuels then 0 else coalesce(first_value({{ value }}) over of_block, 0) end
-        as {{ column }},
-    {% endfor %}
-    {% for column, value in [
-        ('usual_max_litres', 'round(most_litres[1]::numeric, 3)'),
-        ('litres_samples', 'coalesce(most_litres[2]::int, 0)'),
-    ] %}
-        case when takes_two_fuels then {{ value }} else first_value({{ value }}) over of_block end
-        as {{ column }},
+        case
+            when takes_two_fuels then {{ value }}
+            when {{ other_fuel }} then {{ of_another }}
+            else first_value({{ value }}) over of_block
+        end as {{ column }},
     {% endfor %}
     candidate_litres
 from deviations

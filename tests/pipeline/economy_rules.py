@@ -181,18 +181,23 @@ def _is_economy(one: _Measured, limits: dict[str, Any]) -> bool:
 
 
 def _baseline(measured: list[_Measured], n: int, takes_two: bool, limits: dict[str, Any]) -> _Baseline:
-    """Counted fills come in blocks; a baseline is of the fills before the block that this one is in."""
+    """Counted fills come in blocks; a baseline is of the fills before it, of the fuel that it begins with."""
     block, size = n, limits["baseline_block_fills"]
     if block >= size:
         block -= block % size
     before = measured[max(block - limits["baseline_fills"], 0) : block]
+    if not takes_two:
+        fuel = measured[block].fill.fuel_type
+        if _differ(measured[n].fill.fuel_type, fuel):
+            return _NO_BASELINE
+        before = [one for one in before if not _differ(one.fill.fuel_type, fuel)]
     believed = [one for one in before if _is_sample(one.fill, limits)]
     if takes_two:
         of_fuel = [one.fill.litres for one in believed if one.fill.fuel_type == measured[n].fill.fuel_type]
         return replace(_NO_BASELINE, max_litres=_second(of_fuel) if measured[n].fill.fuel_type else None)
     candidates = [one for one in before if one.reason is None and _is_economy(one, limits)]
-    samples = [(one.distance_km or 0, (one.distance_km or 0) / one.litres) for one in candidates]
-    usual = median(e for _, e in samples) if samples else None
+    samples = [(one.distance_km or 0, one.litres) for one in candidates]
+    usual = median(distance / litres for distance, litres in samples) if samples else None
     most = limits["explained_max_times_usual_litres"]
     usual_max = _second(
         [
@@ -208,6 +213,10 @@ def _baseline(measured: list[_Measured], n: int, takes_two: bool, limits: dict[s
         usual_max,
         usual is not None and _fills_up(samples, usual, usual_max, limits),
     )
+
+
+def _differ(fuel: str | None, other: str | None) -> bool:
+    return None not in (fuel, other) and fuel != other
 
 
 def _second(litres: list[float | None]) -> float | None:
@@ -234,7 +243,7 @@ def _fills_up(
     if usual_max is None:
         return False
     limit = usual_max * limits["partial_fills_times_usual_max"]
-    too_far = [km / usual > limit for km, economy in samples if km / economy <= usual_max]
+    too_far = [distance / usual > limit for distance, litres in samples if litres <= usual_max]
     return bool(too_far) and sum(too_far) <= limits["partial_fills_max_share"] * len(too_far)
 
 
@@ -270,7 +279,7 @@ def _reason(
         return "topup_merged"
     if len({part.fuel_type == "electric" for part in tank if part.fuel_type}) == 2:
         return "mixed_fuels"
-    if any(not part.litres for part in tank):
+    if any((part.litres or 0) <= 0 for part in tank):
         return "litres_missing"
     if any(_litres_implausible(part, limits) for part in tank):
         return "litres_implausible"
@@ -289,4 +298,4 @@ def _litres_implausible(part: Fact, limits: dict[str, Any]) -> bool:
 
 def _is_sample(fill: Fact, limits: dict[str, Any]) -> bool:
     """Whether a fill's litres can be believed."""
-    return bool(fill.litres) and not _litres_implausible(fill, limits)
+    return (fill.litres or 0) > 0 and not _litres_implausible(fill, limits)
