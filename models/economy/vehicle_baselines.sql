@@ -1,4 +1,4 @@
-{#- Each of these is shared by a block; but not by the fills of another fuel, nor of a vehicle that takes two. -#}
+{#- Each of these is shared by a block, but not by fills of another fuel or a vehicle that takes two. -#}
 {%- set of_one_fuel = ['usual_distance_km', 'fills_up', 'usual_km_per_litre', 'km_per_litre_mad'] -%}
 {%- set shared = ['usual_fuel_type', 'usual_fuel_type_share'] -%}
 {#- A vehicle that was converted is another one: intervals of its former fuel are not asked. -#}
@@ -130,7 +130,10 @@ select
     reason_so_far,
     candidate_distance_km,
     {% for column in of_one_fuel %}
-        case when not takes_two_fuels and not {{ other_fuel }} then first_value(block_{{ column }}) over of_block end
+        case
+            when not takes_two_fuels and not {{ other_fuel }}
+                then first_value(block_{{ column }}) over of_block
+        end
         as {{ column }},
     {% endfor %}
     {% for column in shared %}
