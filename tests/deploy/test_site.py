@@ -220,6 +220,16 @@ def test_columns_show_with_their_descriptions(built: Site, page: browser.Page) -
         assert words in shown.replace("`", ""), f"{name}: {words}"
 
 
+def test_descriptions_of_columns_are_whole_on_a_laptop(built: Site, page: browser.Page) -> None:
+    cells = "[...document.querySelectorAll('.column-row td')]"
+    cut = f"{cells}.filter(td => td.scrollWidth > td.clientWidth + 1).length"
+    for view in ("v_vehicles", "v_fuel_fills", "v_pipeline_health"):
+        show(page, built, f"model/model.fleetfuel.{view}")
+        page.until(f"document.querySelector('h1')?.innerText.includes('{view}')", view)
+        page.until("document.querySelectorAll('.column-row').length > 5", "its columns")
+        assert page.js(cut) == 0
+
+
 def test_the_pages_on_economy_and_anomalies_are_there(built: Site, page: browser.Page) -> None:
     for name in site.PAGES:
         title, *_ = (site.ROOT / "docs" / f"{name}.md").read_text().splitlines()
