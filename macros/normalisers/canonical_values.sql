@@ -14,7 +14,7 @@
 
         select
             spelling,
-            {{ 'spelling_key' if is_closed else alias_key('tidied') }} as spelling_key,
+            {{ 'spelling_key' if is_closed else alias_key('tidied') ~ ' as spelling_key' }},
             {{ without_quantities('spelling_key') ~ ' as words_key' if is_closed else 'tidied' }}
         from (
             select
@@ -35,8 +35,8 @@
         from {{ aliases }}
         union all
         select
-            {{ adapter.quote(field) }},
-            {{ alias_key(adapter.quote(field)) }}
+            {{ adapter.quote(field) }} as canonical,
+            {{ alias_key(adapter.quote(field)) }} as alias_key
         from {{ aliases }}
 
     ),

@@ -23,7 +23,7 @@ from deploy.dbt_steps import DbtStopped
 from deploy.hourly import explain, spelled_out
 from loader.settings import Settings
 from tests.conftest import ROOT, fresh_database
-from tests.deploy.conftest import AFTER_THE_FIRST_HOUR, Job, record
+from tests.deploy.conftest import AFTER_THE_FIRST_HOUR, AN_AGE, Job, record
 
 pytestmark = AFTER_THE_FIRST_HOUR
 
@@ -122,6 +122,7 @@ def test_database_url_alone(job: Job) -> None:
                 "PYTHONPATH": str(job.source),
                 "DATABASE_URL": url,
                 "FUEL_STATE_DIR": str(job.state),
+                "FUEL_EXPORT_MAX_MINUTES": AN_AGE,
                 **job.bucket.env,
             },
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
     ("number", "table", "build"),
     [
         (signal.SIGTERM, "fuel.records_raw", "not run"),
-        (signal.SIGINT, "fuel.builds", "stopped"),
+        (signal.SIGINT, "fuel.builds", "not run"),
         (signal.SIGTERM, "fuel.fill_intervals", "stopped"),
         (signal.SIGHUP, "fuel.loads", "not run"),
     ],
