@@ -10,7 +10,7 @@ with unmapped_spellings as (
             spelling,
             spelling_key
         from ({{ unmapped_spellings(field) }}) as {{ field }}_spellings
-    {{ 'union all' if not loop.last }}
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
@@ -23,7 +23,7 @@ aliases as materialized (
             min({{ field }}) as canonical
         from {{ ref(field ~ '_aliases') }}
         group by alias_key
-    {{ 'union all' if not loop.last }}
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
@@ -51,7 +51,7 @@ spellings_with_fills as (
             and fills.deleted_at is null
             and fills.absent_since is null
         group by unmapped_spellings.field, unmapped_spellings.spelling, unmapped_spellings.spelling_key
-    union all
+        union all
     {% endfor -%}
     -- No list maps a plate, and none is ever guessed.
     select
