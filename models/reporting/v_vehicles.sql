@@ -67,8 +67,8 @@ cross join
                         count(*) filter (where {{ within }} and fills.fuel_type = 'electric') = 0
                         or count(*) filter (
                             where
-                                {{ within }}
-                                and coalesce(fills.fuel_type, '') not in ('electric', 'not_fuel')
+                            {{ within }}
+                            and coalesce(fills.fuel_type, '') not in ('electric', 'not_fuel')
                         ) = 0
                         then
                             coalesce(sum(fills.litres) filter (
