@@ -15,7 +15,7 @@ from demo.fleet import Fill
 # One fill in so many is planted for each rule.
 EVERY = 1200
 DAY = timedelta(days=1)
-# What is usual for a vehicle is known after its first month, and no sooner than after so many fills.
+# The usual figures of a vehicle are known after its first month, and no sooner than after so many fills.
 SETTLED_AFTER_DAYS, SETTLED_AFTER_FILLS = 30, 10
 # One vehicle in so many is fuelled beyond its tank at every fifth fill.
 THIEVES_EVERY = 100

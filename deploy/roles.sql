@@ -115,7 +115,7 @@ begin
 end
 $$;
 
--- What stands already goes to the role that keeps it: one object after the other, each committed before the next.
+-- Existing objects go to the role that keeps them: one after the other, each committed before the next.
 do $$
 declare
     prefix constant text = current_setting('fleetfuel.prefix');

@@ -76,7 +76,7 @@ def _spell_out(url: str) -> None:
     except UnicodeError:
         raise Unusable("DATABASE_URL cannot be read: it is not UTF-8") from None
     except psycopg.OperationalError as error:
-        # What libpq quotes may be the password.
+        # libpq may quote the password.
         words = re.sub('".*"', "…", str(error).strip())
         raise Unusable(
             f"DATABASE_URL cannot be read: {words}; write it as postgresql://user:password@host:5432/database"

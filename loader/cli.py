@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None, env_file: str = ".env") -> int:
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
-    # What psycopg ignores while it leaves a lost connection is told, in one line, by the error it leaves for.
+    # psycopg warns while it leaves a lost connection. The error it leaves for says all, in one line.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     handler.setFormatter(Formatter(args.log_format == "json"))
     try:

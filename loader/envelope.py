@@ -121,7 +121,7 @@ def _envelope(document: memoryview | Raw) -> tuple[list[Raw], Metadata] | None:
         return None
     if records is UNSET:
         return None
-    # What has an id is a record, unless it has the metadata of an export, or holds nothing but records.
+    # An item with an id is a record, unless it has the metadata of an export, or holds nothing but records.
     if has_id and envelope.metadata is UNSET and not _are_records(records):
         return None
     try:

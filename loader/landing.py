@@ -93,7 +93,7 @@ on conflict (object_key, sha256(original)) do update set
 NEW_REJECTS = """
 select count(*) from {fuel}.load_rejects where load_id = %s and reason <> 'sanitised'
 """
-# What was kept long enough.
+# Versions and rejects that were kept long enough.
 FORGET = (
     "delete from {fuel}.record_versions where replaced_at < %s",
     "delete from {fuel}.load_rejects where last_met_at < %s",

@@ -26,7 +26,7 @@
 
 
 {#-
-    What makes rows of `relation` stale, found through its indexes without looking at its rows: a dictionary of
+    The reasons why rows of `relation` are stale, found through its indexes without looking at its rows: a dictionary of
 
     * max_load_id: its own newest load; rows of later loads have not been derived yet. None when it is empty.
     * all_rows: whether a row carries another fingerprint than `fingerprint`, or `source`, what the table is derived

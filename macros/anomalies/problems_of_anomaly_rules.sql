@@ -1,4 +1,4 @@
-{#- What is wrong with seeds/anomaly_rules.csv beyond its form: a rule that does not exist. -#}
+{#- Problems of seeds/anomaly_rules.csv beyond its form: a rule that does not exist. -#}
 {% macro problems_of_anomaly_rules(csv) -%}
     {%- set rules = rules_of_anomalies() -%}
     {%- set problems = [] -%}
@@ -11,7 +11,7 @@
 {%- endmacro %}
 
 
-{#- What is wrong with seeds/anomaly_thresholds.csv beyond its form: each rule needs its own figures, in their ranges. -#}
+{#- Problems of seeds/anomaly_thresholds.csv beyond its form: each rule needs its own figures, in their ranges. -#}
 {% macro problems_of_anomaly_thresholds(csv) -%}
     {%- set rules = rules_of_anomalies() -%}
     {%- set problems = [] -%}

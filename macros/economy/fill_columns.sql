@@ -1,4 +1,4 @@
-{#- What the first steps take of a record. -#}
+{#- The columns of a record that the first steps take. -#}
 {% macro record_columns() -%}
 id,
     plate,
@@ -16,7 +16,7 @@ id,
 {%- endmacro %}
 
 
-{#- What each later step carries along of a fill; a narrow row is quicker to sort. -#}
+{#- The columns of a fill that each later step carries along; a narrow row is quicker to sort. -#}
 {% macro fill_columns() -%}
 id,
     plate,

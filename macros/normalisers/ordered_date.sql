@@ -45,7 +45,7 @@
 {%- endmacro %}
 
 
-{#- What looks like an offset right after a date is a time (`1/11/2026-07:42`); a comment may say another zone. -#}
+{#- An offset right after a date is a time (`1/11/2026-07:42`); a comment may say another zone. -#}
 {% macro date_time_shape() -%}
     {{ date_shape()[:-1] }}(?:(?:t|[ ,;|]+(?:(?:at|@|-) +)?)[0-9]{1,2}[:.h][0-9]{2}(?:[:.][0-9]{2}(?:[.,][0-9]+)?)? *(?:[ap][.]?m[.]?)? *(?:h(?:ou)?rs?)? *(?:(?:z|eat|(?:utc|gmt)?[-+][0-9]{2}(?::?[0-9]{2})?|utc|gmt) *(?:[[(].*)?)?)? *$'
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- What separates the view from its candidate: 'none', 'in place' (PostgreSQL can replace it) or 'swap'. -#}
+{#- The difference between the view and its candidate: 'none', 'in place' (PostgreSQL can replace it) or 'swap'. -#}
 {% macro stable_view_change(target_relation, candidate_relation) -%}
     {%- set query -%}
         with view_columns as (

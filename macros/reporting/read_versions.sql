@@ -1,4 +1,4 @@
-{#- What decides how an older version is read: all that does so for fuel.records, and the model's own file. -#}
+{#- The code that decides how an older version is read: all that does so for fuel.records, and the model's own file. -#}
 {% macro read_versions_fingerprint() -%}
     {{- local_md5(records_fingerprint() ~ (graph.nodes['model.' ~ project_name ~ '.read_versions'].raw_code if execute)) -}}
 {%- endmacro %}

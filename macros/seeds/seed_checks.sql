@@ -1,4 +1,4 @@
-{#- What is wrong with a CSV, in one line for the person who edited it; empty if nothing is. -#}
+{#- The problems of a CSV, in one line for the person who edited it; empty if there are none. -#}
 {%- macro seed_refusal(csv) -%}
     {%- set problems = seed_shape_problems(csv) -%}
     {%- if not problems -%}

@@ -56,7 +56,7 @@ compared_support as (
 
 )
 
--- Of two neighbours that disagree the one with less support is wrong; with equal support the later one,
+-- If two neighbours disagree, the one with less support is wrong; with equal support the later one,
 -- unless the reading after it disagrees with the earlier one too: then the odometer itself was replaced.
 select
     {{ fill_columns() }},

@@ -1,4 +1,4 @@
-{#- What only the history of a vehicle tells is null. -#}
+{#- Figures that come from the history of a vehicle are null. -#}
 
 -- The columns of fill_intervals, in its order.
 select

@@ -67,7 +67,7 @@ stale_records as {{ 'materialized' if stale_spellings and not stale.all_rows els
 
     ),
 {% endfor %}
--- What is indexed is cut to what an index entry holds. Plates and ids are compared byte by byte: with a
+-- Indexed texts are cut to the size of an index entry. Plates and ids are compared byte by byte: with a
 -- locale's rules their indexes would take up to three times as long.
 plates as materialized (
 

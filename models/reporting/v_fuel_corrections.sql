@@ -79,7 +79,7 @@ changed_values as (
         -- Nobody reports what was deleted.
         and (replaced_versions.deleted_at_before is null or replaced_versions.deleted_at_after is null)
     union all
-    -- What a snapshot no longer held was deleted at its source, and nobody said so.
+    -- A record that a snapshot no longer held was deleted at its source, and nobody said so.
     select
         records.id,
         records.plate,

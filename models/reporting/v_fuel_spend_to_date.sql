@@ -29,7 +29,7 @@ with calendar as (
 
 ),
 
--- Of two months and one of a year ago, read through the index on the time. No fill dated after today counts.
+-- Fills of two months and of one a year ago, through the index on the time. None dated after today counts.
 -- Only columns of version 0.1 are read: it could not take a newer one back from v_fuel_fills while this view
 -- reads it.
 fills as (

@@ -1,6 +1,6 @@
 {{ config(materialized='stable_view', grants={'select': var('reader_roles')}) }}
 
--- What is wrong with each field of a live fill; null if nothing is.
+-- The problem of each field of a live fill; null if there is none.
 with fills as (
 
     select

@@ -1,4 +1,4 @@
--- Of the fills of 30 days, those whose message left a column empty or unreadable.
+-- Fills of 30 days whose message left a column empty or unreadable.
 select
     columns.name as column,
     count(*) as fills,

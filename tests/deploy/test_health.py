@@ -79,7 +79,7 @@ def test_an_exporter_that_has_died_is_an_alarm_within_three_hours(job: Job) -> N
     assert (health.returncode, health.stdout[:34]) == (1, "unhealthy: the newest export is 12")
     assert job.database.query("select lag_minutes < 5 from reporting.v_pipeline_health") == [(True,)]
 
-    # What was given by hand, or is dated ahead, brings no exporter back to life.
+    # A file given by hand, or one dated ahead, brings no exporter back to life.
     job.database.query(
         "insert into fuel.loads (mode, object_key, exported_at, started_at, finished_at, status) values"
         " ('file', 'x.json', now(), now(), now(), 'applied'),"

@@ -29,7 +29,7 @@ def test_first_hour_builds_everything_without_writing_to_the_source(job: Job) ->
     job.bucket.put(SNAPSHOT, snapshot([record(number) for number in range(30)]))
     read_only(job.source)
     before = tree(job.source)
-    # What is set for others does not matter: the job idles while dbt builds, and its SQL is not LATIN1.
+    # Settings for others do not matter: the job idles while dbt builds, and its SQL is not LATIN1.
     for setting in ("idle_session_timeout = '1s'", "client_encoding = LATIN1"):
         job.database.query(f"alter database {job.database.name} set {setting}")
 

@@ -137,7 +137,7 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         elif one.ends and one.fill.id in too_good:
             one.reason = "economy_implausible"
 
-    # What each valid interval put into the tank and did not burn, and the most room it can have left.
+    # The litres that each valid interval left in the tank, and the most room it can have left.
     rooms: list[tuple[float, float]] = []
     since_last_valid = 0.0
     valid: list[tuple[float, float]] = []

@@ -33,7 +33,7 @@ PLANTS = (
     "implausible_time",
     "negative_quantity",
 )
-# What these claim goes beyond a full tank, so the tank is full afterwards.
+# Their litres go beyond a full tank, so the tank is full afterwards.
 NEEDS_FULL_TANK = ("litres_over_usual_maximum", "refill_too_soon", "economy_below_baseline")
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -51,7 +51,7 @@ class Fill:
     odometer_km: float | None
     department: str
     plant: str | None = None
-    # What was typed as its time, where that cannot be right.
+    # The time as typed, where that cannot be right.
     typed_at: datetime | None = None
 
 
@@ -69,7 +69,7 @@ class Vehicle:
     since: datetime
     # Share of the trips with a load that takes 2.2 times the fuel.
     loaded_share: float = 0.0
-    # What the driver always buys for, in KES; 0 for one who fills up or buys for any sum.
+    # The sum the driver always buys for, in KES; 0 for one who fills up or buys for any sum.
     fixed_sum_kes: float = 0.0
 
 

@@ -17,7 +17,7 @@ from .inserted import insert_all, insert_fills
 from .measure_anomalies import FINDINGS, SINCE, UNTIL, demo_fills, insert_demo, noise, score
 from .prices import NAIROBI, price_caps
 
-# What must hold on a small fleet; docs/anomalies.md has the figures of a larger one.
+# These shares must hold on a small fleet; docs/anomalies.md has the figures of a larger one.
 RECALL = 0.9
 PRECISION = 0.9
 

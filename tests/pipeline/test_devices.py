@@ -120,7 +120,7 @@ def test_devices(database: Database, tmp_path: Path) -> None:
             "drop materialized view tracksolid.devices; alter table tracksolid.kept rename to devices"
         )
 
-        # What may not be read counts as missing.
+        # A column that may not be read counts as missing.
         house.query(f"revoke select on tracksolid.devices from {role}")
         readable = "imei, vehicle_number, cost_center, city"
         house.query(

@@ -144,7 +144,7 @@ def test_planted_anomalies_are_found(pipeline: Pipeline) -> None:
     assert {id_ for id_, label in pipeline.feed.planted.items() if label in SURE} <= found
 
 
-# What no honest fill looks like; the rules' own tests measure the others.
+# No honest fill looks like these; the rules' own tests measure the others.
 SURE = {
     "litres_amount_swapped",
     "price_out_of_band",

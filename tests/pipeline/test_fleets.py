@@ -14,7 +14,7 @@ from loader.session import create_landing
 from tests.conftest import ROOT, Database, Dbt, fresh_database
 from tests.pipeline.warehouse import RECORD
 
-# What two builds of the same data may differ in: their own ids and times.
+# Two builds of the same data may differ in: their own ids and times.
 VOLATILE = ("builds", "landing_versions", "v_pipeline_health")
 RELATIONS = """
 select relname from pg_class

@@ -17,7 +17,7 @@ models: {guest: {+schema: guest}}
 functions: {guest: {+schema: guest}}
 """,
     "seeds/no_lines.csv": "a,b\n",
-    # What a seed of ours is refused for, or loaded without: blank and repeated lines.
+    # A seed of ours is refused for these, or loaded without them: blank and repeated lines.
     "seeds/odd_lines.csv": "a,b\nx,1\nx,1\n,\n",
     "seeds/guest.yml": """
 seeds:

@@ -28,7 +28,7 @@ INDEXES = """
 select regexp_replace(indexdef, '^.* USING ', '') from pg_indexes
 where format('%%s.%%s', schemaname, tablename) = %s order by 1
 """
-# What gives up its turn and tries again later.
+# It gives up its turn and tries again later.
 RESTING = "select 1 from pg_stat_activity where wait_event = 'PgSleep' and query like '%add column%'"
 WAITING = """
 select count(*) from pg_locks
@@ -96,7 +96,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     assert changed() == {str(i) for i in range(50, 60)}
     assert column("department", "55") == "Acounts"
 
-    # What somebody changed by hand, whether it now sorts before the right value or after it.
+    # A value changed by hand, whether it now sorts before the right value or after it.
     house.query("update fuel.records set department = 'A' where id = '10'")
     house.query("update fuel.records set department = 'z' where id = '61'")
     assert changed() == {"10", "61"}
@@ -147,7 +147,7 @@ def test_a_sequence_of_edits_heals(database: Database, tmp_path: Path) -> None:
     assert changed() == {"5", "6", "7"}
     assert house.versions().keys() == everything
 
-    # What readers hold on to is still the same, and the rows are what a build from nothing gives.
+    # Readers still have the same objects, and the rows are what a build from nothing gives.
     assert house.query(OIDS) == oids
     with fresh_database(database.server) as empty:
         scratch = from_nothing(house, empty, tmp_path / "scratch")

@@ -82,7 +82,7 @@ def test_monthly_economy_is_a_ratio_of_sums(built: Built) -> None:
     assert abs(weighted - expected_litres) < expected_litres / 100
 
 
-# What the views of version 0.1 have. It takes newer columns away, and cannot where another view reads them.
+# The columns of version 0.1. It takes newer ones away, and cannot where another view reads them.
 COLUMNS_OF_0_1 = {
     "v_fuel_anomalies": "id rule severity plate department filled_at observed expected kes_at_risk"
     " explanation",

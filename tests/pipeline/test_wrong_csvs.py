@@ -12,7 +12,7 @@ from demo import servers
 from tests.conftest import Database, Dbt, copy_project, fresh_database
 from tests.pipeline.seed_project import DEPARTMENTS, TYPED, TYPED_HEADER, seed_config
 
-# What an analyst may do to the file -> what the build must say (each also names the file).
+# An edit of the file -> what the build must say (each also names the file).
 WRONG_DEPARTMENTS = {
     "contradiction": (
         DEPARTMENTS + "Logis-tics,Sales\nLOGIS  TICS.,Logistics\n",

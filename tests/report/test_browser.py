@@ -42,7 +42,7 @@ def test_charts_are_drawn_once_and_readable(report: Report, page: str, tab: brow
     tab.size(width)
     tab.open((report.folder / "report.html").as_uri())
     tab.until("document.readyState === 'complete' && !!document.querySelector('figure')", "the page")
-    # Of the two drawings of each chart one shows, in at least the size in which it was drawn.
+    # One of the two drawings of each chart shows, in at least the size in which it was drawn.
     shown = tab.js(
         "[...document.querySelectorAll('figure')].map(each => [...each.querySelectorAll('svg')]"
         ".filter(svg => svg.checkVisibility()).map(svg => svg.getBoundingClientRect().width"
