@@ -4,6 +4,7 @@
         incremental_strategy='mirror',
         unique_key='plate',
         full_refresh=false,
+        pre_hook='{{ one_build_at_a_time() }}',
         post_hook='{{ analyze_if_much_changed() }}',
         on_schema_change='append_new_columns',
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from demo import feed, servers
@@ -24,7 +24,7 @@ def test_a_database_that_sorts_like_a_dictionary_gives_the_same(
     house = warehouse(database, tmp_path / "bytes")
     # By their bytes B1, a-2, a1; in a dictionary a-2, a1, B1.
     house.land({id_: {} for id_ in ("a1", "B1", "a-2")})
-    sample = feed.generate(300, until=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    sample = feed.generate(300, until=datetime(2026, 11, 20, 9, tzinfo=timezone.utc))
     items = json.loads(sample.objects[feed.SNAPSHOT_KEY])["records"]
     fills = {str(item["id"]): item for item in items if isinstance(item, dict) and item.get("id")}
     house.land({id_: fills[id_] for id_ in fills.keys() & sample.truth.keys() - sample.sanitised})
@@ -42,7 +42,7 @@ def test_a_database_that_sorts_like_a_dictionary_gives_the_same(
             assert here, table
             assert here == there
     duplicates = "select id, duplicate_of_id from fuel.fill_intervals where id = any(%s) order by id"
-    assert house.query(duplicates, [["a1", "B1", "a-2"]]) == [("B1", None), ("a-2", "B1"), ("a1", "a-2")]
+    assert house.query(duplicates, [["a1", "B1", "a-2"]]) == [("B1", None), ("a-2", "B1"), ("a1", "B1")]
 
 
 def test_a_turkish_database_knows_ict(pg15_server: servers.Postgres, tmp_path: Path) -> None:
@@ -61,4 +61,5 @@ def test_a_turkish_database_knows_ict(pg15_server: servers.Postgres, tmp_path: P
             query = f"select x, fuel.canon_{field}(x) from unnest(%s::text[]) as x"
             assert dict(database.query(query, [list(expected)])) == expected
         assert database.query("select fuel.parse_number('45 LITRES', 'litres')") == [(45,)]
-        assert database.query("select fuel.parse_timestamp('1 APRIL 2026')::date::text") == [("2026-04-01",)]
+        day = "select (fuel.parse_timestamp('1 APRIL 2026') at time zone 'Africa/Nairobi')::date::text"
+        assert database.query(day) == [("2026-04-01",)]
