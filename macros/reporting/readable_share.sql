@@ -10,6 +10,7 @@
                 and amount_kes is not null
                 and odometer_km is not null
                 and filled_at is not null
+                and (filled_at_source is distinct from 'reported' or filled_at_typed is not null)
             )::int
         ) as readable_share
     from (
