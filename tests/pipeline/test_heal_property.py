@@ -191,6 +191,7 @@ def test_the_fingerprint_covers_every_macro_of_the_model(
         "delete_what_went_back",
         "stale_spellings_condition",
         "analyze_if_much_changed",
+        "add_constraints",
         "get_incremental_upsert_sql",
     }
     used = of_steps(manifest.nodes[f"model.fleetfuel.{model}"])
