@@ -162,11 +162,7 @@
 {% macro stale_spellings_condition(spellings) -%}
     {%- set conditions = [] -%}
     {%- for raw_column, values in spellings.items() if values -%}
-        {%- set literals = [] -%}
-        {%- for value in values -%}
-            {%- do literals.append(sql_literal(value)) -%}
-        {%- endfor -%}
-        {%- do conditions.append(raw_column ~ ' in (' ~ literals | join(', ') ~ ')') -%}
+        {%- do conditions.append(raw_column ~ ' in (' ~ sql_literals(values) | join(', ') ~ ')') -%}
     {%- endfor -%}
     {{- conditions | join(' or ') -}}
 {%- endmacro %}

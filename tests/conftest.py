@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pytest
 
 from demo import servers
 from tests.faulty_s3 import s3_proxy as s3_proxy
+from tests.forked import Forked
 
 ROOT = Path(__file__).parent.parent
 # Every server and browser of the tests is here: no proxy of the machine leads to it.
@@ -182,11 +182,13 @@ class Dbt:
         """`dbt build ARGS` without the unit tests, as the hourly job runs it."""
         return self("build", "--exclude-resource-type", "unit_test", *args, check=check)
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
+    def start(self, *args: str) -> Forked:
         """Start `dbt ARGS`."""
         reuse_parsed(self.database, self.target)
-        return subprocess.Popen(
-            [Path(sys.executable).parent / "dbt", "--no-use-colors", *args],
+        return Forked(
+            "dbt.cli.main",
+            "--no-use-colors",
+            *args,
             cwd=self.project,
             env={
                 "PATH": os.environ["PATH"],
@@ -195,9 +197,6 @@ class Dbt:
                 "DBT_LOG_PATH": str(self.target),
                 **self.database.env,
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
 
 

@@ -8,9 +8,10 @@
     {%- if not keys -%}
         {%- do exceptions.raise_compiler_error("dbt_project.yml: feed_fields names no key for " ~ column ~ ".") -%}
     {%- endif -%}
+    {%- set no_words = words_for_nothing() -%}
     coalesce(
         {%- for key in ([keys] if keys is string else keys) %}
-        {%- set literal = sql_literal(key) | trim %}
+        {%- set literal = sql_literal(key) %}
         {%- set trimmed = 'btrim(left(raw ->> ' ~ literal ~ ", 500), e' \\t\\n\\r\\f\\x0B')" %}
         case
             when (raw ->> {{ literal }}) collate "C" between '0' and ':'
@@ -18,12 +19,12 @@
             when
                 (raw ->> {{ literal }}) collate "C" between '!' and 'Z~'
                 or (raw ->> {{ literal }}) collate "C" between 'a' and 'z~'
-                then case when {{ trimmed }} collate "C" not in ({{ words_for_nothing() }}) then {{ trimmed }} end
+                then case when {{ trimmed }} collate "C" not in ({{ no_words }}) then {{ trimmed }} end
             when
                 jsonb_typeof(raw -> {{ literal }}) = 'string'
                 and left(raw ->> {{ literal }}, 500) collate "C" ~ e'{{ visible_character() }}'
                 and {{ trimmed }} collate "C" !~ e'^(?:\\[object [A-Za-z]+\\]|\\\\N|\\[(?:null|undefined)?\\]|\\{\\})$'
-                and {{ trimmed }} collate "C" not in ({{ words_for_nothing() }})
+                and {{ trimmed }} collate "C" not in ({{ no_words }})
                 then {{ trimmed }}
         end{{ ',' if not loop.last }}
         {%- endfor %}
@@ -41,9 +42,7 @@
     {%- for word in ['null', 'undefined', 'none', 'nil', 'null null', 'undefined undefined'] -%}
         {%- do words.extend([word, word.upper(), word.title()]) -%}
     {%- endfor -%}
-    {%- for word in words -%}
-        {{ sql_literal(word) | trim }}{{ ', ' if not loop.last }}
-    {%- endfor -%}
+    {{ return(sql_literals(words) | join(', ')) }}
 {%- endmacro %}
 
 

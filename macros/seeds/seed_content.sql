@@ -40,10 +40,13 @@
         values
         {%- for line, row in seed_lines(csv) if kept is none or line in kept %}
         ({{ line }}
+        {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
+        {%- set texts = [] -%}
         {%- for cell in row -%}
-            {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
-            {%- set text = '' if cell is none else cell | string | trim -%}
-            , {{ sql_literal(text) if text else 'null' }}::{{ types[csv.column_names[loop.index0]] }}
+            {%- do texts.append('' if cell is none else cell | string | trim) -%}
+        {%- endfor -%}
+        {%- for literal in sql_literals(texts) -%}
+            , {{ literal if texts[loop.index0] else 'null' }}::{{ types[csv.column_names[loop.index0]] }}
         {%- endfor -%}){{ ',' if not loop.last }}
         {%- endfor %}
     ) as csv_lines (line {%- for name in csv.column_names %}, {{ adapter.quote(name) }} {%- endfor %})

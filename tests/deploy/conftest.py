@@ -17,6 +17,7 @@ import pytest
 from demo import servers
 from tests.conftest import ROOT, Bucket, Database, copy_project, fresh_database
 from tests.deploy.roles import apply_roles, as_user
+from tests.forked import Forked
 
 SNAPSHOT = "fuel_records/latest.json"
 AN_AGE = "9999999"  # minutes: the exports of the tests are of the days that they tell of
@@ -72,13 +73,17 @@ class Job:
 
     def raw(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m MODULE` to its end."""
-        process = self.start(*args, module=module, **env)
+        process: Forked | subprocess.Popen[str]
+        if self.shell == Job.shell and "PYTHONPATH" not in env:
+            process = Forked(module, *args, cwd=self.folder, env=self.settings(env))
+        else:
+            process = self.start(*args, module=module, **env)
         out, errors = process.communicate(timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
-    def start(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.Popen[str]:
-        """Start `python -m MODULE` without a terminal."""
-        settings = {
+    def settings(self, env: dict[str, str]) -> dict[str, str]:
+        """All variables that the job is given, `env` among them."""
+        return {
             "PYTHONPATH": str(self.source),
             "PYTHONDONTWRITEBYTECODE": "1",
             "FUEL_STATE_DIR": str(self.state),
@@ -87,10 +92,13 @@ class Job:
             **(self.env or self.database.env),
             **env,
         }
+
+    def start(self, *args: str, module: str = "deploy.hourly", **env: str) -> subprocess.Popen[str]:
+        """Start `python -m MODULE` without a terminal."""
         return subprocess.Popen(
             ["sh", "-c", self.shell, "sh", sys.executable, "-m", module, *args],
             cwd=self.folder,
-            env=settings,
+            env=self.settings(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
