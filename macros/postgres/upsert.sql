@@ -26,12 +26,17 @@
 {%- endmacro %}
 
 
-{#- Incremental strategy `mirror`: `upsert`, and rows whose key the model no longer gives are deleted with it. -#}
+{#-
+    Incremental strategy `mirror`: `upsert`, and rows whose key the model no longer gives are deleted with it. Citus joins
+    a tenant's table with no temporary one, but with what a query read from it.
+-#}
 {% macro get_incremental_mirror_sql(arg_dict) -%}
     {%- set key = adapter.quote(arg_dict['unique_key']) -%}
     {#- The upsert comes last: its count of rows is what dbt reports. -#}
+    with wanted as materialized (select {{ key }} from {{ arg_dict['temp_relation'] }})
+
     delete from {{ arg_dict['target_relation'] }} as present
-    where not exists (select 1 from {{ arg_dict['temp_relation'] }} as wanted where wanted.{{ key }} = present.{{ key }});
+    where not exists (select 1 from wanted where wanted.{{ key }} = present.{{ key }});
 
     {{ get_incremental_upsert_sql(arg_dict) }}
 {%- endmacro %}
