@@ -240,6 +240,10 @@ def test_a_second_fleet_takes_a_file_of_settings(job: Job, tmp_path: Path) -> No
         code, outcome, _ = job(FUEL_SCHEMA_PREFIX=prefix)
         assert (code, len(outcome["problems"])) == (2, 1)
         assert outcome["problems"][0].startswith(f"FUEL_SCHEMA_PREFIX: '{prefix}' is no plain identifier")
+        unhealthy = job.raw(module="deploy.health", FUEL_SCHEMA_PREFIX=prefix)
+        [line] = unhealthy.stdout.splitlines()
+        assert (unhealthy.returncode, unhealthy.stderr) == (1, "")
+        assert line.startswith(f"unhealthy: FUEL_SCHEMA_PREFIX: '{prefix}' is no plain identifier")
     code, outcome, _ = job("--env-file", str(tmp_path / "nowhere.env"))
     assert (code, len(outcome["problems"])) == (2, 1)
     assert "nowhere.env cannot be read" in outcome["problems"][0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ class Fleet(Database):
         schema = f"{self.prefix}fuel"
         with self.connect() as conn:
             create_landing(conn, schema)
-            conn.execute((ROOT / "demo" / "devices.sql").read_bytes())
+            tracked = conn.execute("select to_regclass('tracksolid.devices')").fetchone()
+            if tracked == (None,):
+                conn.execute((ROOT / "demo" / "devices.sql").read_bytes())
             conn.execute(
                 f"insert into {schema}.loads (mode, object_key, started_at, finished_at, status, exported_at)"
                 " values ('snapshot', 'k', '2026-11-02', '2026-11-02', 'applied', '2026-11-02')"
@@ -79,6 +81,16 @@ def finish(*builds: Any) -> None:
         assert build.returncode == 0, said
 
 
+def developer_of(production: Fleet, prefix: str) -> Fleet:
+    """A fleet beside production, by a role without any right in production's schemas."""
+    role = f"developer_{production.name}"
+    production.query(f"create role {role} login; grant create on database {production.name} to {role}")
+    production.query(
+        f"grant usage on schema tracksolid to {role}; grant select on tracksolid.devices to {role}"
+    )
+    return Fleet(replace(production.server, user=role), production.name, prefix)
+
+
 def test_two_fleets_built_at_once_equal_each_alone(pg_server: servers.Postgres, tmp_path: Path) -> None:
     fills = {"": ("Logistics", 9), "north_": ("Sales", 12)}
     alone = {}
@@ -89,9 +101,10 @@ def test_two_fleets_built_at_once_equal_each_alone(pg_server: servers.Postgres, 
             finish(fleet.build(tmp_path))
             alone[prefix] = fleet.content()
     with fresh_database(pg_server) as database:
-        fleets = {prefix: Fleet(database.server, database.name, prefix) for prefix in fills}
-        for prefix, fleet in fleets.items():
-            fleet.land(*fills[prefix])
+        fleets = {"": Fleet(database.server, database.name)}
+        fleets[""].land(*fills[""])
+        fleets["north_"] = developer_of(fleets[""], "north_")
+        fleets["north_"].land(*fills["north_"])
         finish(*(fleet.build(tmp_path) for fleet in fleets.values()))
         for prefix, fleet in fleets.items():
             assert fleet.content() == alone[prefix]
@@ -105,6 +118,8 @@ def test_two_fleets_built_at_once_equal_each_alone(pg_server: servers.Postgres, 
         assert fleets["north_"].content() == alone["north_"]
         written = "select nspname from pg_namespace where nspname ~ 'fuel|reporting' order by 1"
         assert database.query(written) == [("north_fuel",), ("north_reporting",)]
+    with pg_server.connect(autocommit=True) as conn:
+        conn.execute(f"drop role {fleets['north_'].server.user}")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("prefix", ["North_", 'a"', "pg_fuel_"])
