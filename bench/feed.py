@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,7 +19,8 @@ DEPARTMENTS = (
 RARE_DEPARTMENT = "Bench Rare Dept"  # on 1 % of the records: the alias edit that the bench makes
 FUEL_TYPES = ("Diesel", "diesel", "DISIEL", "DIESEL ", "AGO", "Petrol", "petrol", "PETROL", "super")
 DIESELS = 5
-END = datetime(2026, 11, 1)
+# Recent, so that views of the last days have rows; the hours after it are none of the future yet.
+END = datetime.combine(datetime.now(UTC).date(), datetime.min.time()) - timedelta(days=2)
 
 
 def _iso(moment: datetime) -> str:

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,15 @@ from demo import servers
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 TICKS = os.sysconf("SC_CLK_TCK")
+N = int(os.environ.get("BENCH_N", "100000"))
+REPEAT = int(os.environ.get("BENCH_REPEAT", "3"))
+SNAPSHOT = "fuel_records/latest.json"
+IN_SECONDS = "its bar in seconds"
+# A small process in between, for Linux counts the memory of the starting process as the command's own.
+PEAK = (
+    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
+    " print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
 
 
 @dataclass(frozen=True)
@@ -80,10 +89,15 @@ class Bench:
             "DBT_TARGET_PATH": str(state / "target"),
             "DBT_LOG_PATH": str(state / "logs"),
             "FUEL_STATE_DIR": str(state),
-            "FUEL_EXPORT_MAX_MINUTES": "9999999",  # the feed's clock has stopped
+            "FUEL_EXPORT_MAX_MINUTES": "9999999",  # the feed ends two days ago
             **self.pg.env(database),
             **self.s3.env(bucket),
         }
+
+    def bucket(self, name: str) -> str:
+        """A new bucket."""
+        self.s3.client().create_bucket(Bucket=name)
+        return name
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
         """Put an object."""
@@ -127,6 +141,15 @@ class Bench:
     def loader(self, database: str, bucket: str, *args: str) -> Run:
         """`python -m loader ARGS --apply`."""
         return self.run([sys.executable, "-m", "loader", *args, "--apply"], self.env(database, bucket))
+
+    def peak_bytes(self, database: str, bucket: str) -> int:
+        """The most memory that the loader held at once while it landed the snapshot."""
+        load = [sys.executable, "-m", "loader", "--snapshot", "--apply"]
+        measured = [sys.executable, "-c", PEAK, *load]
+        done = subprocess.run(
+            measured, env=self.env(database, bucket), cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        return int(done.stdout) * 1024
 
     def hourly(self, database: str, bucket: str) -> Run:
         """The cron line: loader, `dbt build`, freshness."""
@@ -188,6 +211,12 @@ def median(runs: Iterable[Run]) -> Run:
     return ordered[(len(ordered) - 1) // 2]
 
 
+def in_turn(*measures: Callable[[], Run], times: int = REPEAT) -> list[Run]:
+    """The median run of each phase, measured in turn: a slow minute of the machine meets all of them."""
+    rounds = [[measure() for measure in measures] for _ in range(times)]
+    return [median(runs) for runs in zip(*rounds, strict=True)]
+
+
 def middle(values: Sequence[float]) -> float:
     """The median of some figures."""
     return statistics.median(values)
@@ -202,7 +231,7 @@ def table(rows: list[Row]) -> str:
         lines.append(
             (
                 row.phase,
-                f"{row.seconds:.3f}",
+                f"{row.seconds:.4f}" if row.seconds < 0.1 else f"{row.seconds:.3f}",
                 f"{row.rows / row.seconds:,.0f}" if row.rows else "",
                 f"{row.cpu_seconds / row.rows * 1e6:.1f}" if row.rows and row.cpu_seconds is not None else "",
                 f"{row.wal_bytes / row.rows:,.0f}" if row.rows and row.wal_bytes is not None else "",
