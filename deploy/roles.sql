@@ -7,9 +7,11 @@
 --   fuel_reader  reads the views of reporting, nothing else
 --
 -- None of them can log in. Give people and jobs logins of their own. PostgreSQL compiles long views for seconds unless
--- jit is off, and a login does not inherit that from its role:
+-- jit is off, and a function that somebody has put into `public` runs with the rights of a job whose search_path has it.
+-- A login does not inherit such settings from its role:
 --   create role fuel_job login noinherit password '…' in role fuel_loader, fuel_dbt;   -- fuel-hourly --as-roles
 --   alter role fuel_job set jit = off;
+--   alter role fuel_job set search_path = pg_catalog, pg_temp;
 --   create role dashboard_api login password '…' in role fuel_reader;
 --   alter role dashboard_api set jit = off;
 --
