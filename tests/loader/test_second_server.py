@@ -1,0 +1,60 @@
+"""The same exports on another S3 server, moto's: the loader leaves the same tables."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from exports import LATEST, envelope, record
+
+from demo import servers
+from tests.conftest import Bucket
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[servers.S3]:
+    port = servers.free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(
+        [*servers.ENDS_WITH_US, *command], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if re.search("Running on", line):
+            break
+    else:
+        raise RuntimeError("moto did not start")
+    yield servers.S3(f"http://127.0.0.1:{port}", "any", "any", None)  # type: ignore[arg-type]
+    process.terminate()
+    process.communicate()
+
+
+def test_the_second_server_gives_the_same_tables(loader, moto, make_database, monkeypatch):
+    images = []
+    first = loader.bucket
+    second = Bucket(moto, "fuel")
+    moto.client().create_bucket(Bucket="fuel")
+    for bucket in (first, second):
+        loader.database = make_database(loader.database.server)
+        loader.bucket = bucket
+        for name, value in {**loader.database.env, **bucket.env}.items():
+            monkeypatch.setenv(name, value)
+        bucket.put(LATEST, gzip.compress(envelope([record(1), record(2)], at=0), mtime=0))
+        loader.snapshot()
+        for n in range(15):
+            loader.delta(f"2026-11-02T{n // 60:02}-{n % 60:02}-00Z.json", b"[]" if n else [record(3, at=24)])
+        loader.changes()
+        loader.delta("2026-11-02T00-00-00Z.json", [record(3, at=24, v="overwritten"), record(4, at=24)])
+        loader.delta(
+            "2026-11-03T00-00-00Z.json", gzip.compress(json.dumps([record(2, at=48)]).encode(), mtime=0)
+        )
+        loader.changes()
+        assert set(loader.rows()) == {"1", "2", "3", "4"}
+        assert loader.database.query("select count(*) from fuel.loads") == [(18,)]
+        images.append(loader.image())
+    assert images[0] == images[1]
