@@ -177,10 +177,10 @@ def postgres(
             )
         try:
             running = Postgres(str(folder), port, "postgres", bindir)
-            _wait(lambda: running.connect().close(), server, log, psycopg.OperationalError)
+            wait_for(lambda: running.connect().close(), server, log, psycopg.OperationalError)
             yield running
         finally:
-            _end(server)
+            end(server)
     finally:
         if data and data != cluster and cluster.exists():
             shutil.move(cluster, data)
@@ -213,10 +213,10 @@ def s3(root: Path | None = None) -> Iterator[S3]:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         try:
-            _wait(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), server, log, OSError)
+            wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), server, log, OSError)
             yield running
         finally:
-            _end(server)
+            end(server)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -235,7 +235,7 @@ def _reachable_by_all(bindir: Path, folder: Path) -> Path:
     return folder / bindir.relative_to(SITE_PACKAGES)
 
 
-def _wait(probe: Any, server: subprocess.Popen[bytes], log: Path, not_yet: type[Exception]) -> None:
+def wait_for(probe: Any, server: subprocess.Popen[bytes], log: Path, not_yet: type[Exception]) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -247,7 +247,7 @@ def _wait(probe: Any, server: subprocess.Popen[bytes], log: Path, not_yet: type[
             time.sleep(0.05)
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def end(server: subprocess.Popen[bytes]) -> None:
     """End a server: SIGINT is PostgreSQL's fast shutdown and ends rclone too."""
     server.send_signal(2)
     try:

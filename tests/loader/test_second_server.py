@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,21 +17,21 @@ from tests.conftest import Bucket
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[servers.S3]:
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
+    folder = tmp_path_factory.mktemp("moto")
     port = servers.free_port()
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(
-        [*servers.ENDS_WITH_US, *command], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    assert process.stderr
-    for line in process.stderr:
-        if re.search("Running on", line):
-            break
-    else:
-        raise RuntimeError("moto did not start")
-    yield servers.S3(f"http://127.0.0.1:{port}", "any", "any", None)  # type: ignore[arg-type]
-    process.terminate()
-    process.communicate()
+    # It writes a line for each request: into a file, for a pipe that nobody reads would fill up and stop it.
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen([*servers.ENDS_WITH_US, *command], stdout=output, stderr=output)
+    try:
+        servers.wait_for(
+            lambda: socket.create_connection(("127.0.0.1", port), 1).close(), server, log, OSError
+        )
+        yield servers.S3(f"http://127.0.0.1:{port}", "any", "any", folder)
+    finally:
+        servers.end(server)
 
 
 def test_the_second_server_gives_the_same_tables(loader, moto, make_database, monkeypatch):

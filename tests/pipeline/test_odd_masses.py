@@ -81,7 +81,6 @@ def test_sixty_thousand_spellings(house: Warehouse, tmp_path: Path, field: str) 
     assert listed == [(field, 60_000)]
     # The least that can be done with them: the key of each.
     key = seconds_of(house, f"select count(fuel.alias_key({field}_raw)) from fuel.records")
-    print(f"a key of each {key:.2f} s, nothing to do {idle:.2f} s, the view {read:.2f} s")
     assert idle < MOST_TIMES_ALL_KEYS * key
     assert read < MOST_TIMES_ALL_KEYS * key
     # PostgreSQL with jit on, as many packages have it, would else spend seconds on compiling.

@@ -19,6 +19,7 @@ from demo.feed import generate
 from demo.fleet import NAIROBI, price_cap
 from demo.questions import BUDGETS, PAGE, QUESTION, Question, cell, questions, table, with_answers
 from tests.conftest import ROOT, Database, Dbt, fresh_database
+from tests.overpaid import put_overpaid
 
 QUESTIONS = questions(PAGE.read_text())
 # Live fills as the build derived them; the views are not asked.
@@ -27,14 +28,6 @@ select records.*, fill_intervals.exclusion_reason, cost_centre, assigned_city
 from fuel.records left join fuel.fill_intervals using (id)
 left join fuel.tracker_devices on records.plate = tracker_devices.plate
 where deleted_at is null and absent_since is null
-"""
-# A fill of yesterday at KES 400 a litre.
-OVERPAID = """
-insert into fuel.records_raw (id, raw, raw_digest, load_id)
-select 'overpaid', jsonb_build_object('id', 'overpaid', 'car', 'KCA 542Q', 'driver', 'J. Mwangi',
-    'department', 'Logistics', 'fuel_type', 'diesel', 'litres', 20, 'amount', 8000,
-    'datetime', now() - interval '1 day', 'created_at', now() - interval '1 day'), '', max(load_id)
-from fuel.loads
 """
 
 
@@ -94,8 +87,7 @@ def asked(
             for mode in ("--snapshot", "--changes"):
                 load = [sys.executable, "-m", "loader", mode, "--apply"]
                 subprocess.run(load, cwd=ROOT, env={**database.env, **s3_server.env(bucket)}, check=True)
-            # The feed follows the clock, and in some hours nobody in it paid too much lately.
-            database.query(OVERPAID)
+            put_overpaid(database, 1)
             dbt = Dbt(ROOT, database, tmp_path_factory.mktemp("target"))
             dbt(
                 "build",

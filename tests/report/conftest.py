@@ -20,6 +20,7 @@ from demo import servers
 from demo.__main__ import put_devices, put_feed
 from demo.feed import generate
 from tests.conftest import ROOT, Bucket, Database, Dbt, copy_project, fresh_database
+from tests.overpaid import put_overpaid
 
 # A department as somebody may type it who means no good.
 HOSTILE = "<img src=x onerror=alert(1)> & </script><b>Söhne"
@@ -89,6 +90,7 @@ def empty_and_full(
                 put_devices(conn, feed.devices)
             load(database, bucket, "--snapshot")
             load(database, bucket, "--changes")
+            put_overpaid(database, 6)
             rename_a_department(database)
             dbt.build(*readers)
             yield empty, report

@@ -193,7 +193,7 @@ def test_the_ten_to_look_at_have_all_that_one_needs(report: Report, page: str) -
         " order by case a.severity when 'high' then 1 when 'medium' then 2 else 3 end,"
         " round(a.kes_at_risk) desc nulls last, a.id, a.rule limit 10"
     )
-    assert len(cards) == len(rows) > 2
+    assert len(cards) == len(rows) > 5
     for card, (severity, plate, id_, explanation, line, kes) in zip(cards, rows, strict=True):
         for text in (f">{severity}<", plate, f"fill {id_}", explanation, line, words.kes(kes)):
             assert text in card
