@@ -78,8 +78,8 @@
         },
         'tank_room': {
             'is_valid': 'boolean',
-            'valid_so_far': 'bigint',
             'rolling_km_per_litre': 'double precision',
+            'rolling_intervals': 'bigint',
             'last_two_km_per_litre': 'double precision',
             'unexplained_litres': 'double precision',
         },

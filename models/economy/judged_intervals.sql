@@ -18,7 +18,8 @@ with compared_with_next as (
             (candidate_distance_km + lead(candidate_distance_km) over ends_of_intervals)
             / (candidate_litres + lead(candidate_litres) over ends_of_intervals)
             <= {{ economy_setting('missed_fill_max_times_usual_km_per_litre_with_next') }}
-            * usual_km_per_litre,
+            * usual_km_per_litre
+            and coalesce(fuel_type = lead(fuel_type) over ends_of_intervals, true),
             false
         ) as is_usual_with_next
     from {{ ref('vehicle_baselines') }} as vehicle_baselines

@@ -75,7 +75,7 @@ fills_of_vehicles as (
         case when is_valid then round(litres_of_interval * 100 / distance_km, 3) end as litres_per_100km,
         case when is_valid then round(amount_of_interval_kes / distance_km, 3) end as kes_per_km,
         round(rolling_km_per_litre::numeric, 3) as rolling_km_per_litre,
-        nullif(least(valid_so_far, {{ economy_setting('rolling_intervals') }}), 0)::int as rolling_intervals,
+        rolling_intervals::int as rolling_intervals,
         coalesce(is_valid, false) as is_valid,
         exclusion_reason,
         case

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from math import inf
-from statistics import median
 from typing import Any
 
+from .economy_baselines import Measured, baseline, differ, is_economy, is_sample, litres_implausible
 from .economy_readings import good_readings, takes_two_fuels
 from .economy_reports import Fact, agree, at, km, order, resolve
 
@@ -22,34 +22,27 @@ class Verdict:
     interval_litres: float | None = None
     km_per_litre: float | None = None
     rolling_km_per_litre: float | None = None
+    rolling_intervals: int | None = None
     last_two_km_per_litre: float | None = None
     unexplained_litres: float | None = None
 
 
-@dataclass(frozen=True)
-class _Baseline:
-    """What the fills before were like; None where there are too few to say."""
-
-    samples: int
-    distance_km: float | None
-    km_per_litre: float | None
-    max_litres: float | None
-    fills_up: bool
-
-
-_NO_BASELINE = _Baseline(0, None, None, None, False)
-
-
 @dataclass
-class _Measured:
-    """A counted fill, and the interval up to it as far as it goes."""
+class _Tank:
+    """The valid intervals of one fuel: km and litres, the level after each, and the most room there."""
 
-    fill: Fact
-    reason: str | None
-    distance_km: float | None
-    litres: float
-    ends: bool
-    baseline: _Baseline = _NO_BASELINE
+    valid: list[tuple[float, float]] = field(default_factory=list)
+    levels: list[tuple[float, float]] = field(default_factory=list)
+
+    def km_per_litre(self, intervals: int) -> float:
+        return sum(km for km, _ in self.valid[-intervals:]) / sum(v for _, v in self.valid[-intervals:])
+
+    def full(self, intervals: int) -> float:
+        """The level of a full tank, as the last intervals show it."""
+        full = inf
+        for level, most_room in self.levels[-intervals:]:
+            full = min(max(level, full), level + most_room)
+        return full
 
 
 def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
@@ -94,13 +87,13 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
 
     last: Fact | None = None
     tank: list[Fact] = []
-    measured: list[_Measured] = []
+    measured: list[Measured] = []
     for fill in counted:
         tank.append(fill)
         is_good, is_topped_up = fill.id in good_ids, fill.id in topped_up
         ends = is_good and not is_topped_up and fill.id not in repeated
         measured.append(
-            _Measured(
+            Measured(
                 fill,
                 _reason(fill, last, tank, is_good, is_topped_up, takes_two[fill.id], limits),
                 km(fill) - km(last) if last and fill.odometer_km else None,
@@ -111,20 +104,20 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         if ends:
             last, tank = fill, []
     for n, one in enumerate(measured):
-        one.baseline = _baseline(measured, n, takes_two[one.fill.id], limits)
+        one.baseline = baseline(measured, n, takes_two[one.fill.id], limits)
 
     # Far more km than the litres explain: the next interval makes up for it, or a fill was not reported.
     ends_of_intervals = [one for one in measured if one.ends]
     too_far = {one.fill.id for one in ends_of_intervals if _is_too_far(one, limits)}
     too_good = {
-        one.fill.id for one in ends_of_intervals if one.reason is None and not _is_economy(one, limits)
+        one.fill.id for one in ends_of_intervals if one.reason is None and not is_economy(one, limits)
     }
     too_much = too_far | too_good
     for one, following in pairwise(ends_of_intervals):
         if one.fill.id in too_much and following.reason is None and following.fill.id not in too_much:
             assert one.distance_km is not None
             assert following.distance_km is not None
-            if one.baseline.km_per_litre is None:
+            if one.baseline.km_per_litre is None or differ(one.fill.fuel_type, following.fill.fuel_type):
                 continue
             way, litres = one.distance_km + following.distance_km, one.litres + following.litres
             limit = limits["missed_fill_max_times_usual_km_per_litre_with_next"]
@@ -137,93 +130,47 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         elif one.ends and one.fill.id in too_good:
             one.reason = "economy_implausible"
 
-    # The litres that each valid interval left in the tank, and the most room it can have left.
-    rooms: list[tuple[float, float]] = []
-    since_last_valid = 0.0
-    valid: list[tuple[float, float]] = []
+    # A converted vehicle has another tank, and litres of two fuels are never added.
+    tanks: dict[str | None, _Tank] = {}
+    latest: _Tank | None = None
+    level = 0.0
     for n, one in enumerate(measured):
         fill, distance, usual = one.fill, one.distance_km, one.baseline.km_per_litre
         usual_max = one.baseline.max_litres
         starts_interval = n > 0 and measured[n - 1].ends
         verdict = verdicts[fill.id] = Verdict(one.reason, distance)
-        if usual is not None and distance is not None and one.baseline.fills_up:
-            unexplained = since_last_valid + one.litres - distance / usual
-            if one.reason is None:
-                unexplained -= _room(rooms[-limits["tank_level_intervals"] :])
-                if not starts_interval and fill.id in good_ids and counted[n - 1].id in good_ids:
-                    unexplained = min(unexplained, fill.litres or 0)
-                verdict.unexplained_litres = unexplained
-            elif one.reason == "topup_merged" and starts_interval and _is_sample(fill, limits):
-                verdict.unexplained_litres = unexplained - _room(rooms[-limits["tank_level_intervals"] - 1 :])
+        own = tanks.setdefault(fill.fuel_type or one.baseline.fuel_type, _Tank())
+        burnt = None if distance is None or usual is None else distance / usual
         if one.reason is None:
             assert distance is not None
             assert fill.litres is not None
-            valid.append((distance, one.litres))
+            level += 0 if burnt is None else one.litres - burnt
+            if burnt is not None and one.baseline.fills_up:
+                verdict.unexplained_litres = level - own.full(limits["tank_level_intervals"])
+                if not starts_interval and fill.id in good_ids and counted[n - 1].id in good_ids:
+                    verdict.unexplained_litres = min(verdict.unexplained_litres, fill.litres)
+            own.levels.append((level, inf if usual_max is None else max(usual_max - fill.litres, 0)))
+            own.valid.append((distance, one.litres))
             verdict.interval_litres, verdict.km_per_litre = one.litres, distance / one.litres
-            verdict.last_two_km_per_litre = sum(d for d, _ in valid[-2:]) / sum(v for _, v in valid[-2:])
-            put_in = since_last_valid + (one.litres - distance / usual if usual else 0)
-            rooms.append((put_in, inf if usual_max is None else max(usual_max - fill.litres, 0)))
-            since_last_valid = 0.0
+            verdict.last_two_km_per_litre = own.km_per_litre(2)
+            latest = own
+        elif one.reason == "topup_merged" and starts_interval and is_sample(fill, limits):
+            if burnt is not None and one.baseline.fills_up and latest:
+                verdict.unexplained_litres = (
+                    level + (fill.litres or 0) - burnt - latest.full(limits["tank_level_intervals"] + 1)
+                )
         elif one.ends:
             # Nobody knows how full the tank is.
-            since_last_valid -= usual_max or 0
+            level -= usual_max or 0
         if verdict.unexplained_litres == -inf:
             verdict.unexplained_litres = None
-        if valid:
-            window = valid[-limits["rolling_intervals"] :]
-            verdict.rolling_km_per_litre = sum(d for d, _ in window) / sum(v for _, v in window)
+        if latest:
+            verdict.rolling_km_per_litre = latest.km_per_litre(limits["rolling_intervals"])
+            verdict.rolling_intervals = min(len(latest.valid), limits["rolling_intervals"])
     return verdicts
 
 
-def _is_economy(one: _Measured, limits: dict[str, Any]) -> bool:
-    assert one.distance_km is not None
-    return bool(one.distance_km <= limits["max_km_per_litre"] * one.litres)
-
-
-def _baseline(measured: list[_Measured], n: int, takes_two: bool, limits: dict[str, Any]) -> _Baseline:
-    """Counted fills come in blocks; a baseline is of the fills before it, of the fuel that it begins with."""
-    block, size = n, limits["baseline_block_fills"]
-    if block >= size:
-        block -= block % size
-    before = measured[max(block - limits["baseline_fills"], 0) : block]
-    if not takes_two:
-        fuel = measured[block].fill.fuel_type
-        if _differ(measured[n].fill.fuel_type, fuel):
-            return _NO_BASELINE
-        before = [one for one in before if not _differ(one.fill.fuel_type, fuel)]
-    believed = [one for one in before if _is_sample(one.fill, limits)]
-    if takes_two:
-        of_fuel = [one.fill.litres for one in believed if one.fill.fuel_type == measured[n].fill.fuel_type]
-        return replace(_NO_BASELINE, max_litres=_second(of_fuel) if measured[n].fill.fuel_type else None)
-    candidates = [one for one in before if one.reason is None and _is_economy(one, limits)]
-    samples = [(one.distance_km or 0, one.litres) for one in candidates]
-    usual = median(distance / litres for distance, litres in samples) if samples else None
-    most = limits["explained_max_times_usual_litres"]
-    usual_max = _second(
-        [
-            one.fill.litres
-            for one in believed
-            if usual is None or (one in candidates and one.litres * usual <= (one.distance_km or 0) * most)
-        ]
-    )
-    return _Baseline(
-        len(samples),
-        median(d for d, _ in samples) if samples else None,
-        usual,
-        usual_max,
-        usual is not None and _fills_up(samples, usual, usual_max, limits),
-    )
-
-
-def _differ(fuel: str | None, other: str | None) -> bool:
-    return None not in (fuel, other) and fuel != other
-
-
-def _second(litres: list[float | None]) -> float | None:
-    return next(iter(sorted((one for one in litres if one is not None), reverse=True)[1:]), None)
-
-
-def _is_too_far(one: _Measured, limits: dict[str, Any]) -> bool:
+def _is_too_far(one: Measured, limits: dict[str, Any]) -> bool:
     usual = one.baseline
     return (
         one.reason is None
@@ -235,23 +182,6 @@ def _is_too_far(one: _Measured, limits: dict[str, Any]) -> bool:
         and one.distance_km / one.litres
         >= limits["missed_fill_min_times_usual_km_per_litre"] * usual.km_per_litre
     )
-
-
-def _fills_up(
-    samples: list[tuple[float, float]], usual: float, usual_max: float | None, limits: dict[str, Any]
-) -> bool:
-    if usual_max is None:
-        return False
-    limit = usual_max * limits["partial_fills_times_usual_max"]
-    too_far = [distance / usual > limit for distance, litres in samples if litres <= usual_max]
-    return bool(too_far) and sum(too_far) <= limits["partial_fills_max_share"] * len(too_far)
-
-
-def _room(rooms: list[tuple[float, float]]) -> float:
-    room = inf
-    for put_in, most in rooms:
-        room = min(max(room - put_in, 0), most)
-    return room
 
 
 def _reason(
@@ -277,25 +207,10 @@ def _reason(
         return "odometer_repeated"
     if topped_up:
         return "topup_merged"
-    if len({part.fuel_type == "electric" for part in tank if part.fuel_type}) == 2:
+    if len({part.fuel_type for part in tank if part.fuel_type}) > 1:
         return "mixed_fuels"
     if any((part.litres or 0) <= 0 for part in tank):
         return "litres_missing"
-    if any(_litres_implausible(part, limits) for part in tank):
+    if any(litres_implausible(part, limits) for part in tank):
         return "litres_implausible"
     return None
-
-
-def _litres_implausible(part: Fact, limits: dict[str, Any]) -> bool:
-    assert part.litres is not None
-    if part.litres > limits["max_litres_per_fill"]:
-        return True
-    if part.amount_kes is None or part.fuel_type == "electric":
-        return False
-    price = part.amount_kes / part.litres
-    return not limits["min_price_kes_per_litre"] <= price <= limits["max_price_kes_per_litre"]
-
-
-def _is_sample(fill: Fact, limits: dict[str, Any]) -> bool:
-    """Whether a fill's litres can be believed."""
-    return (fill.litres or 0) > 0 and not _litres_implausible(fill, limits)

@@ -80,7 +80,8 @@ def assert_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
         insert_facts(conn, facts)
         rows = conn.execute(
             "select id, exclusion_reason, distance_km, interval_litres, km_per_litre, rolling_km_per_litre,"
-            f" last_two_km_per_litre, unexplained_litres, is_valid from ({built.from_nothing}) as intervals"  # type: ignore[arg-type]
+            " rolling_intervals, last_two_km_per_litre, unexplained_litres, is_valid"
+            f" from ({built.from_nothing}) as intervals"  # type: ignore[arg-type]
         ).fetchall()
         conn.rollback()
     expected = judge(facts, LIMITS)
@@ -90,7 +91,7 @@ def assert_intervals_follow_the_rules(built: Built, facts: list[Fact]) -> None:
         assert (id_, reason, is_valid) == (id_, verdict.reason, verdict.reason is None)
         wanted = [
             verdict.distance_km, verdict.interval_litres, verdict.km_per_litre, verdict.rolling_km_per_litre,
-            verdict.last_two_km_per_litre, verdict.unexplained_litres,
+            verdict.rolling_intervals, verdict.last_two_km_per_litre, verdict.unexplained_litres,
         ]  # fmt: skip
         for figure, want in zip(figures, wanted, strict=True):
             assert (figure is None) == (want is None), (id_, reason, figures, wanted)
