@@ -26,7 +26,7 @@ class Dbt:
         self.common = [
             "--project-dir", str(ROOT), "--profiles-dir", str(ROOT),
             "--target-path", str(state / "target"), "--log-path", str(state / "logs"),
-            "--log-level", "none", "--log-level-file", "info", "--no-use-colors",
+            "--log-level", "none", "--log-level-file", "info", "--no-use-colors", "--no-write-json",
             "--vars", json.dumps({"reader_roles": readers}) if readers else "{}",
         ]  # fmt: skip
         os.environ["PYTHON_DOTENV_DISABLED"] = (

@@ -195,6 +195,7 @@ class Dbt:
                 "HOME": os.environ.get("HOME", "/"),
                 "DBT_TARGET_PATH": str(self.target),
                 "DBT_LOG_PATH": str(self.target),
+                "DBT_WRITE_JSON": "false",  # as the hourly job
                 **self.database.env,
             },
         )

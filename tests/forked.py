@@ -6,6 +6,7 @@ cron's: it has its own environment, folder, output and exit code. The project's 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -54,6 +55,7 @@ class Forked:
 
 
 def _run(args: list[str], cwd: str | Path, env: dict[str, str], outputs: list[Path]) -> None:
+    gc.disable()  # as the hourly job; it would also copy every page that is shared with the parent
     for number, path in enumerate(outputs, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ.clear()
