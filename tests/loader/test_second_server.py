@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
-from exports import LATEST, envelope, record
+from exports import CHANGES, LATEST, envelope, record
 
 from demo import servers
+from loader import bucket as store
+from loader.settings import read_settings
 from tests.conftest import Bucket
 
 
@@ -58,3 +61,16 @@ def test_the_second_server_gives_the_same_tables(loader, moto, make_database, mo
         assert loader.database.query("select count(*) from fuel.loads") == [(18,)]
         images.append(loader.image())
     assert images[0] == images[1]
+
+
+def test_the_second_server_lists_more_than_a_page(loader, moto, monkeypatch):
+    """Of 1,000 keys, as S3 has it; its tokens are not rclone's."""
+    client = moto.client()
+    client.create_bucket(Bucket="many")
+    times = [datetime(2026, 11, 1) + timedelta(hours=n) for n in range(1005)]
+    names = [f"{CHANGES}{time:%Y-%m-%dT%H}-00-00Z.json" for time in times]
+    for name in names:
+        client.put_object(Bucket="many", Key=name, Body=b"[]")
+    for name, value in {**moto.env("many"), **loader.database.env}.items():
+        monkeypatch.setenv(name, value)
+    assert [each.key for each in store.Bucket(read_settings()).list(CHANGES)] == names

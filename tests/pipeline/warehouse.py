@@ -165,7 +165,8 @@ class InProcess:
             for name, value in {**self.database.env, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}.items():
                 patch.setenv(name, value)
             patch.chdir(self.project)
-            return dbtRunner(manifest=self.manifest).invoke(["--quiet", "--no-write-json", *args, *map(str, options)])
+            runner = dbtRunner(manifest=self.manifest)
+            return runner.invoke(["--quiet", "--no-write-json", *args, *map(str, options)])
 
     def parse(self) -> None:
         """Parse the project once for all later calls."""
