@@ -20,6 +20,7 @@ from loader.times import in_nairobi, read_time
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # stands for no time at all where times are compared
 NEVER = 2100  # and years after it: an exporter's word for no time, say 9999-12-31
 MAX_ID_BYTES = 1000
+SHORT_ITEM_BYTES = 64
 MANY_PROBLEMS = 1000
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
@@ -159,7 +160,8 @@ def parse(body: bytearray) -> Feed:
         raise RefusedObject("not UTF-8 but UTF-16")
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
-    if b'"Buffer"' in body and (inner := buffered(body)) is not None:
+    ends = body[:4096] + body[-4096:]
+    if b'"Buffer"' in ends and (inner := buffered(body)) is not None:
         return parse(inner)
     repairs = Repairs(body)
     repairs.replace_unstorable()
@@ -168,8 +170,9 @@ def parse(body: bytearray) -> Feed:
     except RecursionError:
         repairs.cut_depth()
         records, metadata = split(body)
-    # Each record has a brace: where there are fewer, it is not worth the time to look at each item.
-    if len(records) - body.count(b"{") > max(MANY_PROBLEMS, len(records) / 2):
+    # Each record has a brace: where short items have fewer, it is not worth the time to look at each.
+    are_short = len(body) < SHORT_ITEM_BYTES * len(records)
+    if are_short and len(records) - body.count(b"{") > max(MANY_PROBLEMS, len(records) / 2):
         raise RefusedObject(f"most of its {len(records)} items are no objects")
     feed = Feed([*records], bytes(metadata.record_count).decode(errors="replace"))
     feed.originals, feed.cut = repairs.undone(records)
