@@ -20,7 +20,8 @@ from loader.times import in_nairobi, read_time
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # stands for no time at all where times are compared
 NEVER = 2100  # and years after it: an exporter's word for no time, say 9999-12-31
 MAX_ID_BYTES = 1000
-SHORT_ITEM_BYTES = 64
+SHORT_ITEM_BYTES = 256
+ENDS_BYTES = 1 << 16  # where a Buffer that is all of an object says so
 MANY_PROBLEMS = 1000
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
@@ -160,7 +161,7 @@ def parse(body: bytearray) -> Feed:
         raise RefusedObject("not UTF-8 but UTF-16")
     if body[:3] == b"\xef\xbb\xbf":
         del body[:3]
-    ends = body[:4096] + body[-4096:]
+    ends = body[:ENDS_BYTES] + body[-ENDS_BYTES:]
     if b'"Buffer"' in ends and (inner := buffered(body)) is not None:
         return parse(inner)
     repairs = Repairs(body)

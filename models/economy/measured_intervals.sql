@@ -74,8 +74,8 @@ interval_sums as (
         case
             when not bool_or(amount_kes is null) over whole_interval then sum(amount_kes) over whole_interval
         end as amount_of_interval_kes,
-        min(fuel_type collate "C") over whole_interval < max(fuel_type collate "C") over whole_interval
-        as adds_two_fuels,
+        bool_or(fuel_type = 'electric') over whole_interval
+        and bool_or(fuel_type <> 'electric') over whole_interval as adds_litres_to_kwh,
         bool_or(usable_litres is null) over whole_interval as misses_litres,
         bool_or(has_implausible_litres) over whole_interval as holds_implausible_litres,
         first_value(previous_fill_odometer_km) over whole_interval as previous_odometer_km,
@@ -123,7 +123,7 @@ select
         when takes_two_fuels then 'mixed_fuels'
         when odometer_km = previous_odometer_km then 'odometer_repeated'
         when is_topped_up then 'topup_merged'
-        when adds_two_fuels then 'mixed_fuels'
+        when adds_litres_to_kwh then 'mixed_fuels'
         when misses_litres then 'litres_missing'
         when holds_implausible_litres then 'litres_implausible'
     end as reason_so_far

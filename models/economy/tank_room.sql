@@ -17,6 +17,12 @@ with summed_so_far as (
         judged_intervals.*,
         exclusion_reason is null as is_valid,
         count(*) filter (where exclusion_reason is null) over vehicle as valid_so_far,
+        sum(distance_km::double precision) filter (where exclusion_reason is null) over vehicle as km_so_far,
+        sum(litres_of_interval::double precision) filter (where exclusion_reason is null) over vehicle
+        as litres_so_far,
+        -- The fuel of the last fill that has one.
+        substr(max((to_char(filled_s, 'FM0000000000.000000') || fuel_type) collate "C") over vehicle, 18)
+        as burnt_fuel,
         lag(ends_interval) over vehicle as starts_interval,
         -- Bought less burnt: how full the tank is, but for a constant. An interval without economy may have
         -- emptied it.
@@ -41,22 +47,34 @@ with summed_so_far as (
 
 ),
 
-rolled_up as (
+levels as (
 
     select
         summed_so_far.*,
-        count(*) over valid_intervals as intervals_summed,
-        sum(distance_km::double precision) over valid_intervals
-        / nullif(sum(litres_of_interval::double precision) over valid_intervals, 0) as sum_km_per_litre,
-        (distance_km::double precision + coalesce(lag(distance_km) over valid_intervals, 0))
-        / nullif(litres_of_interval + coalesce(lag(litres_of_interval) over valid_intervals, 0), 0)
+        (km_so_far - coalesce(lag(km_so_far, 2) over valid_intervals, 0))
+        / nullif(litres_so_far - coalesce(lag(litres_so_far, 2) over valid_intervals, 0), 0)
         as last_two_km_per_litre,
         -- The level of a full tank, as the intervals before this one show it.
         {{ full_tank.level }} as full_level_before
     from summed_so_far
     window valid_intervals as (
-        -- A converted vehicle has another tank, and litres of two fuels are never added.
-        partition by plate, is_valid, coalesce(fuel_type, usual_fuel_type)
+        partition by plate, is_valid
+        {{ order_of_fills() }}
+    )
+
+),
+
+rolled_up as (
+
+    -- Litres of two fuels are never added: a converted vehicle begins anew.
+    select
+        levels.*,
+        count(*) over same_fuel as intervals_summed,
+        sum(distance_km::double precision) over same_fuel
+        / nullif(sum(litres_of_interval::double precision) over same_fuel, 0) as sum_km_per_litre
+    from levels
+    window same_fuel as (
+        partition by plate, is_valid, burnt_fuel
         {{ order_of_fills() }} rows {{ rolling_intervals - 1 }} preceding
     )
 
@@ -69,8 +87,7 @@ rolling as (
         rolled_up.*,
         first_value(case when is_valid then sum_km_per_litre end) over since_last_valid
         as rolling_km_per_litre,
-        first_value(case when is_valid then intervals_summed end) over since_last_valid
-        as rolling_intervals,
+        first_value(case when is_valid then intervals_summed end) over since_last_valid as rolling_intervals,
         first_value(
             case
                 when is_valid

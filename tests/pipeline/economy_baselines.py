@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from statistics import median, multimode
+from statistics import median
 from typing import Any
 
 from .economy_reports import Fact
@@ -18,10 +18,9 @@ class _Baseline:
     km_per_litre: float | None
     max_litres: float | None
     fills_up: bool
-    fuel_type: str | None
 
 
-_NO_BASELINE = _Baseline(0, None, None, None, False, None)
+_NO_BASELINE = _Baseline(0, None, None, None, False)
 
 
 @dataclass
@@ -47,7 +46,6 @@ def baseline(measured: list[Measured], n: int, takes_two: bool, limits: dict[str
     if block >= size:
         block -= block % size
     before = measured[max(block - limits["baseline_fills"], 0) : block]
-    usual_fuel = min(multimode(one.fill.fuel_type for one in before if one.fill.fuel_type), default=None)
     if not takes_two:
         fuel = measured[block].fill.fuel_type
         if differ(measured[n].fill.fuel_type, fuel):
@@ -74,7 +72,6 @@ def baseline(measured: list[Measured], n: int, takes_two: bool, limits: dict[str
         usual,
         usual_max,
         usual is not None and _fills_up(samples, usual, usual_max, limits),
-        usual_fuel,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from math import inf
@@ -25,24 +25,6 @@ class Verdict:
     rolling_intervals: int | None = None
     last_two_km_per_litre: float | None = None
     unexplained_litres: float | None = None
-
-
-@dataclass
-class _Tank:
-    """The valid intervals of one fuel: km and litres, the level after each, and the most room there."""
-
-    valid: list[tuple[float, float]] = field(default_factory=list)
-    levels: list[tuple[float, float]] = field(default_factory=list)
-
-    def km_per_litre(self, intervals: int) -> float:
-        return sum(km for km, _ in self.valid[-intervals:]) / sum(v for _, v in self.valid[-intervals:])
-
-    def full(self, intervals: int) -> float:
-        """The level of a full tank, as the last intervals show it."""
-        full = inf
-        for level, most_room in self.levels[-intervals:]:
-            full = min(max(level, full), level + most_room)
-        return full
 
 
 def judge(facts: list[Fact], limits: dict[str, Any]) -> dict[str, Verdict]:
@@ -130,43 +112,49 @@ def _judge_vehicle(fills: list[Fact], limits: dict[str, Any]) -> dict[str, Verdi
         elif one.ends and one.fill.id in too_good:
             one.reason = "economy_implausible"
 
-    # A converted vehicle has another tank, and litres of two fuels are never added.
-    tanks: dict[str | None, _Tank] = {}
-    latest: _Tank | None = None
-    level = 0.0
+    # The litres that each valid interval left in the tank, and the most room it can have left.
+    rooms: list[tuple[float, float]] = []
+    since_last_valid = 0.0
+    valid: list[tuple[float, float]] = []
+    # Litres of two fuels are never added: a converted vehicle begins anew.
+    of_fuel: dict[str | None, list[tuple[float, float]]] = {}
+    burnt, rolled = (-inf, ""), valid
     for n, one in enumerate(measured):
         fill, distance, usual = one.fill, one.distance_km, one.baseline.km_per_litre
         usual_max = one.baseline.max_litres
         starts_interval = n > 0 and measured[n - 1].ends
         verdict = verdicts[fill.id] = Verdict(one.reason, distance)
-        own = tanks.setdefault(fill.fuel_type or one.baseline.fuel_type, _Tank())
-        burnt = None if distance is None or usual is None else distance / usual
+        if fill.fuel_type:
+            burnt = max(burnt, (at(fill).timestamp(), fill.fuel_type))
+        if usual is not None and distance is not None and one.baseline.fills_up:
+            unexplained = since_last_valid + one.litres - distance / usual
+            if one.reason is None:
+                unexplained -= _room(rooms[-limits["tank_level_intervals"] :])
+                if not starts_interval and fill.id in good_ids and counted[n - 1].id in good_ids:
+                    unexplained = min(unexplained, fill.litres or 0)
+                verdict.unexplained_litres = unexplained
+            elif one.reason == "topup_merged" and starts_interval and is_sample(fill, limits):
+                verdict.unexplained_litres = unexplained - _room(rooms[-limits["tank_level_intervals"] - 1 :])
         if one.reason is None:
             assert distance is not None
             assert fill.litres is not None
-            level += 0 if burnt is None else one.litres - burnt
-            if burnt is not None and one.baseline.fills_up:
-                verdict.unexplained_litres = level - own.full(limits["tank_level_intervals"])
-                if not starts_interval and fill.id in good_ids and counted[n - 1].id in good_ids:
-                    verdict.unexplained_litres = min(verdict.unexplained_litres, fill.litres)
-            own.levels.append((level, inf if usual_max is None else max(usual_max - fill.litres, 0)))
-            own.valid.append((distance, one.litres))
+            valid.append((distance, one.litres))
+            rolled = of_fuel.setdefault(burnt[1], [])
+            rolled.append(valid[-1])
             verdict.interval_litres, verdict.km_per_litre = one.litres, distance / one.litres
-            verdict.last_two_km_per_litre = own.km_per_litre(2)
-            latest = own
-        elif one.reason == "topup_merged" and starts_interval and is_sample(fill, limits):
-            if burnt is not None and one.baseline.fills_up and latest:
-                verdict.unexplained_litres = (
-                    level + (fill.litres or 0) - burnt - latest.full(limits["tank_level_intervals"] + 1)
-                )
+            verdict.last_two_km_per_litre = sum(d for d, _ in valid[-2:]) / sum(v for _, v in valid[-2:])
+            put_in = since_last_valid + (one.litres - distance / usual if usual else 0)
+            rooms.append((put_in, inf if usual_max is None else max(usual_max - fill.litres, 0)))
+            since_last_valid = 0.0
         elif one.ends:
             # Nobody knows how full the tank is.
-            level -= usual_max or 0
+            since_last_valid -= usual_max or 0
         if verdict.unexplained_litres == -inf:
             verdict.unexplained_litres = None
-        if latest:
-            verdict.rolling_km_per_litre = latest.km_per_litre(limits["rolling_intervals"])
-            verdict.rolling_intervals = min(len(latest.valid), limits["rolling_intervals"])
+        if valid:
+            window = rolled[-limits["rolling_intervals"] :]
+            verdict.rolling_intervals = len(window)
+            verdict.rolling_km_per_litre = sum(d for d, _ in window) / sum(v for _, v in window)
     return verdicts
 
 
@@ -182,6 +170,13 @@ def _is_too_far(one: Measured, limits: dict[str, Any]) -> bool:
         and one.distance_km / one.litres
         >= limits["missed_fill_min_times_usual_km_per_litre"] * usual.km_per_litre
     )
+
+
+def _room(rooms: list[tuple[float, float]]) -> float:
+    room = inf
+    for put_in, most in rooms:
+        room = min(max(room - put_in, 0), most)
+    return room
 
 
 def _reason(
@@ -207,7 +202,7 @@ def _reason(
         return "odometer_repeated"
     if topped_up:
         return "topup_merged"
-    if len({part.fuel_type for part in tank if part.fuel_type}) > 1:
+    if len({part.fuel_type == "electric" for part in tank if part.fuel_type}) == 2:
         return "mixed_fuels"
     if any((part.litres or 0) <= 0 for part in tank):
         return "litres_missing"
