@@ -31,6 +31,10 @@ READS = (
      0.005, 200),
     ("one vehicle's anomalies, all history (p95)",
      "select * from reporting.v_fuel_anomalies where plate = %(plate)s", 0.020, 200),
+    ("one vehicle of v_vehicles (p95)",
+     "select * from reporting.v_vehicles where plate = %(plate)s", 0.010, 200),
+    ("one vehicle's corrections (p95)",
+     "select * from reporting.v_fuel_corrections where plate = %(plate)s", 0.010, 200),
     ("the fleet's last month of fills",
      "select * from reporting.v_fuel_fills where filled_at >= %(end)s - interval '31 days'", 0.200, 5),
     ("anomalies of the last 30 days, jit off", LAST_30_DAYS, 0.500, 5),
@@ -56,6 +60,7 @@ def reads(bench: Bench, records: list[dict[str, Any]]) -> dict[str, list[str]]:
     gc.freeze()  # a dashboard has no feed of a whole history in memory to look through
     plans = {}
     with bench.pg.connect("large", autocommit=True) as conn:
+        conn.execute("set jit = on")  # else the next one says no
         [(jit,)] = conn.execute("select pg_jit_available()").fetchall()
         plates = [
             plate
