@@ -39,6 +39,25 @@
 {%- endmacro %}
 
 
+{#- The same of all lists that may be shown, with the column field. -#}
+{% macro all_unmapped_spellings() -%}
+    {% for field in shown_alias_lists() -%}
+        select
+            '{{ field }}' as field,
+            spelling,
+            spelling_key
+        from ({{ unmapped_spellings(field) }}) as {{ field }}_spellings
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+{%- endmacro %}
+
+
+{#- What spellings share that need one line in a CSV: they differ only in case, punctuation or blanks. -#}
+{% macro line_of_spelling() -%}
+    field, spelling_key, case when spelling_key is null then spelling end
+{%- endmacro %}
+
+
 {#- The alias lists whose spellings reporting may show: drivers only where var show_drivers allows it. -#}
 {% macro shown_alias_lists() -%}
     {{ return(var('aliases').keys() | reject('equalto', none if var('show_drivers') else 'driver') | list) }}

@@ -117,15 +117,10 @@ unmapped as (
 
     select count(*) as unmapped_spellings
     from (
-        {% for field in shown_alias_lists() -%}
-            select
-                '{{ field }}' as field,
-                spelling_key,
-                case when spelling_key is null then spelling end as spelling
-            from ({{ unmapped_spellings(field) }}) as {{ field }}_spellings
-            {{ 'union' if not loop.last }}
-        {% endfor %}
-    ) as spellings_by_key
+        select 1
+        from ({{ all_unmapped_spellings() }}) as spellings
+        group by {{ line_of_spelling() }}
+    ) as lines
 
 ),
 

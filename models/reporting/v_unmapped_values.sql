@@ -4,14 +4,8 @@
 
 with unmapped_spellings as (
 
-    {% for field in lists -%}
-        select
-            '{{ field }}' as field,
-            spelling,
-            spelling_key
-        from ({{ unmapped_spellings(field) }}) as {{ field }}_spellings
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ all_unmapped_spellings() }}
+
 ),
 
 aliases as materialized (
@@ -80,7 +74,7 @@ spellings_by_key as (
         sum(amount_kes) as amount_kes,
         (array_agg(spelling order by occurrences desc, spelling asc))[1] as spelling  -- noqa: LT14
     from spellings_with_fills
-    group by field, spelling_key, case when spelling_key is null then spelling end
+    group by {{ line_of_spelling() }}
 
 ),
 
