@@ -42,6 +42,7 @@ def small_project(folder: Path, settings: str) -> Path:
     project = folder / "project"
     no_yml = shutil.ignore_patterns("*.yml")
     shutil.copytree(ROOT / "macros" / "postgres", project / "macros", ignore=no_yml)
+    shutil.copy(ROOT / "macros" / "sql_literal.sql", project / "macros")
     shutil.copy(ROOT / "profiles.yml", project)
     (project / "dbt_project.yml").write_text(settings)
     return project
