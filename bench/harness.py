@@ -1,4 +1,4 @@
-"""What every phase of the bench uses: the servers, measured commands, and the table of results."""
+"""The tools of every phase of the bench: the servers, measured commands, and the table of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an hour costs: with a delta, and with nothing to do."""
+"""The cost of an hour: with a delta, and with nothing to do."""
 
 from __future__ import annotations
 

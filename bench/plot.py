@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Measured(Protocol):
-    """What the plot needs of a row."""
+    """The fields of a row that the plot needs."""
 
     phase: str
     reference: str | None

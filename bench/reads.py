@@ -17,7 +17,7 @@ from bench.hours import delta
 
 NEWEST = " order by filled_at desc nulls last, id desc limit 50"
 LAST_30_DAYS = "select * from reporting.v_fuel_anomalies where filled_at >= %(end)s - interval '30 days'"
-# A name, the statement, its bar in seconds, how often it is read: of 200 times the 95th percentile counts.
+# A name, the statement, its bar in seconds, how often it is read: the 95th percentile of 200 times counts.
 READS = (
     ("one vehicle's last 90 days of fills (p95)",
      "select * from reporting.v_fuel_fills where plate = %(plate)s"

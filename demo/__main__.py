@@ -196,7 +196,7 @@ select concat_ws(
 
 
 def loaded(conn: Any, mode: str) -> str:
-    """What the loads of a mode did, in one line."""
+    """The loads of a mode, summed up in one line."""
     return str(conn.execute(LOADED, {"mode": mode.lstrip("-")}).fetchone()[0])
 
 

@@ -39,7 +39,7 @@ class Vehicle:
 
 @dataclass(frozen=True)
 class Fill:
-    """What really was reported in one fill, before anybody's way of typing it; times in UTC."""
+    """The facts reported in one fill, before anybody's way of typing them; times in UTC."""
 
     id: int
     vehicle: Vehicle
@@ -103,7 +103,7 @@ def new_fleet(rng: random.Random, count: int) -> list[Vehicle]:
 
 
 def share(total: int, parts: int, index: int) -> int:
-    """What the part `index` gets of a total that is dealt out evenly."""
+    """The share of the part `index` in a total that is dealt out evenly."""
     return total // parts + (index < total % parts)
 
 

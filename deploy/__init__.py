@@ -1,1 +1,1 @@
-"""What production runs: the hourly job, the image and the database roles."""
+"""The parts that production runs: the hourly job, the image and the database roles."""

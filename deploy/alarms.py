@@ -1,4 +1,4 @@
-"""Whom a run tells of its end, besides its line: a monitor that expects to be called, and Prometheus."""
+"""A run tells of its end, besides its line: to a monitor that expects to be called, and to Prometheus."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write_metrics(outcome: Outcome, fleet: str) -> None:
     try:
         with os.fdopen(handle, "w") as file:
             file.write("".join(exposition(metrics(outcome), labels)))
-        os.chmod(name, 0o644)  # of the reader, who is somebody else
+        os.chmod(name, 0o644)  # the reader is somebody else
         os.replace(name, target)
     except BaseException:
         os.unlink(name)

@@ -84,7 +84,7 @@ def build(outcome: Outcome, dbt: Dbt, conn: psycopg.Connection[Any], schema: str
         if status in ("error", "fail") or (status == "warn" and warnings_are_due):
             outcome.problems.append(f"{kind} {result.node.name}: {status}: {one_line(result.message or '')}")
     outcome.build = "failed" if code and (failed or not refused) else "done"
-    if unreadable:  # of these dbt itself knows nothing
+    if unreadable:  # dbt itself knows nothing of these
         builds = sql.Identifier(schema, "builds")
         noted = "update {0} set seeds_refused = seeds_refused + %s where invocation_id = %s"
         conn.execute(sql.SQL(noted).format(builds), [len(unreadable), get_invocation_id()])

@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass
 class Outcome:
-    """What one run did; the summary line. Seconds are per step."""
+    """The results of one run; the summary line. Seconds are per step."""
 
     status: str = "done"
     exit_code: int = 0
@@ -80,5 +80,5 @@ def now() -> str:
 
 
 def one_line(message: object) -> str:
-    """What PostgreSQL or dbt says, in one line, without the trail of SQL and macros that they hang on."""
+    """The message of PostgreSQL or dbt in one line, without the trail of SQL and macros that they hang on."""
     return " ".join(re.split("> in macro |CONTEXT:  ", str(message))[0].split())

@@ -1,4 +1,4 @@
-"""What the hourly job is told: the environment, the project's .env, and where it may write."""
+"""The settings of the hourly job: the environment, the project's .env, and where it may write."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def take_turn(conn: psycopg.Connection[Any], name: str) -> None:
     if scalar(conn, "select pg_try_advisory_lock(%s)", [key]):
         return
     holder = lock_holder(conn, key)
-    # Whoever may connect may take the lock: it is a run of ours only if it logged in as we did.
+    # Anybody who may connect may take the lock: it is a run of ours only if it logged in as we did.
     ours = holder and (holder.role, holder.application) == (scalar(conn, "select session_user::text"), name)
     if not holder or not ours:
         raise Occupied(

@@ -1,4 +1,4 @@
-"""What becomes of each record of an object: compared with the rows that are stored."""
+"""The fate of each record of an object: compared with the rows that are stored."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _sorted(
     held: set[bytes],
     gone: set[bytes],
 ) -> tuple[Comparison, list[int], set[bytes]]:
-    """What became of these records, their slots, and the stored versions of theirs that the file holds, too.
+    """The fate of these records, their slots, and the stored versions of theirs that the file holds, too.
 
     Takes the versions that were replaced out of `gone`. A part at a time, which bounds the memory.
     """

@@ -1,4 +1,4 @@
-"""What can end a run or refuse an object. Each message is one line that says why."""
+"""The errors that can end a run or refuse an object. Each message is one line that says why."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ class RefusedObject(Exception):
 
 
 def first_line(error: BaseException | None) -> str:
-    """What an error says, in one line."""
+    """The words of an error, in one line."""
     return naming_host((str(error).strip().splitlines() or [type(error).__name__])[0])

@@ -118,7 +118,7 @@ on conflict (feed) do update set
 
 @dataclass
 class Counts:
-    """What became of an object's records: the columns of `fuel.loads`."""
+    """The fate of an object's records in numbers: the columns of `fuel.loads`."""
 
     seen: int = 0
     inserted: int = 0

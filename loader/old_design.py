@@ -1,4 +1,4 @@
-"""What stands of the trigger-derived design in a database, and what would keep it from being taken over."""
+"""The trigger-derived design as it stands in a database, and what would keep it from being taken over."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ order by nspname
 
 @dataclass
 class OldDesign:
-    """What is to be taken over; each as its name and OID, functions and views with their full name first."""
+    """Parts to be taken over; each as its name and OID, functions and views with their full name first."""
 
     adopted: bool
     to_adopt: bool

@@ -97,7 +97,7 @@ class Holder:
 
 
 def lock_holder(conn: psycopg.Connection[Any], key: int) -> Holder | None:
-    """Who holds the advisory lock with this (bigint) key in this database; None if nobody does."""
+    """The holder of the advisory lock with this (bigint) key in this database; None if nobody holds it."""
     # As the login that was used: a role that it took on may not see when its sessions began.
     with conn.transaction(force_rollback=True):
         conn.execute("set local role none")

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"missing: {', '.join(missing)}; set it in the environment or in .env")
 
     def secrets(self) -> list[str]:
-        """What must never reach a log."""
+        """The values that must never reach a log."""
         values = (self.database_url, self.pgpassword, self.rustfs_secret_key)
         found = [value.get_secret_value() for value in values if value]
         return [each for each in (*found, self.rustfs_endpoint and self.rustfs_endpoint.password) if each]

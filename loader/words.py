@@ -1,4 +1,4 @@
-"""What is said to the operator. Quick to import, and from nothing that may be half installed."""
+"""The words said to the operator. Quick to import, and from nothing that may be half installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def keep_stderr() -> None:
 
 
 def naming_host(words: str) -> str:
-    """What psycopg says of a host it cannot resolve, which it does not know by name if a variable has it."""
+    """The words of psycopg on a host it cannot resolve; it does not know the name if a variable has it."""
     return words.replace("host None", f"host {os.environ.get('PGHOST')!r}")
 
 

@@ -15,7 +15,7 @@ QUERIES = Path(__file__).parent / "queries"
 
 @dataclass(frozen=True)
 class Table:
-    """What a query answered, and the query itself as an analyst can run it."""
+    """The answer to a query, and the query itself as an analyst can run it."""
 
     query: str
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a section is made of: charts, each with the words that stand for it, tables, and cards."""
+"""The parts of a section: charts, each with the words that stand for it, tables, and cards."""
 
 from __future__ import annotations
 

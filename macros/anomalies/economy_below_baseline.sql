@@ -28,7 +28,7 @@
         -- More than the tank had room for; known only where it is judged.
         and unexplained_litres > too_much_unexplained_litres
     {%- endset -%}
-    {#- What happens again and again may be how the vehicle is used. Too many litres are not that. -#}
+    {#- A low figure again and again may be how the vehicle is used. Too many litres are not that. -#}
     {%- set looked_up -%}
         (
             select

@@ -7,8 +7,9 @@
     } -%}
     {%- set is_too_much_together = '(litres_in_tank > ' ~ most ~ ')' -%}
     {#-
-        What the tank had no room for. Its level is counted from the end of the last interval before the two fills: what
-        was bought raises it, what was burnt lowers it. It was full at the highest level of the intervals before.
+        The litres that the tank had no room for. Its level is counted from the end of the last interval before the two
+        fills: what was bought raises it, what was burnt lowers it. It was full at the highest level of the intervals
+        before.
     -#}
     {%- set too_many_litres -%}
         (

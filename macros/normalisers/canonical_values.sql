@@ -2,8 +2,8 @@
     A query for what spellings mean by an alias list: columns spelling and canonical. An exact key first. A spelling that an
     open list does not hold is kept, tidied. In a closed list each value is a spelling of itself, and spellings one slip
     away (a letter wrong, missing, too many, or two swapped) from an alias of five letters or more count too; as near to
-    two values as to one is no answer. What a closed list does not hold is looked up without its quantities: `Ad-Blue 10L` is
-    AdBlue, `engine oil 5w30` is engine oil. Plain SQL: extensions may not be creatable where this runs.
+    two values as to one is no answer. A spelling that a closed list does not hold is looked up without its quantities:
+    `Ad-Blue 10L` is AdBlue, `engine oil 5w30` is engine oil. Plain SQL: extensions may not be creatable where this runs.
 
     One slip apart means that both give the same text when at most one letter is taken out of each (SymSpell): so near
     misses are found by a hash join, and only those few pairs are compared letter by letter.

@@ -1,7 +1,7 @@
 {#-
-    Objects and arrays are no text, and an exporter's words for nothing are none. What is longer than 500 characters was not
-    typed into a form field: cut, a value always fits an index entry. Most values begin with a digit, as no such word does,
-    nor an object or array: nothing else is asked of them, and little of those that begin with a letter.
+    Objects and arrays are no text, and an exporter's words for nothing are none. A text longer than 500 characters was
+    not typed into a form field: cut, a value always fits an index entry. Most values begin with a digit, as no such word
+    does, nor an object or array: nothing else is asked of them, and little of those that begin with a letter.
 -#}
 {% macro feed_text(column) -%}
     {%- set keys = var('feed_fields').get(column) -%}

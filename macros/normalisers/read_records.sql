@@ -71,7 +71,7 @@ measured as (
 
 deleted as (
 
-    -- `true` or a time of this century that cannot be read is a deletion all the same. Whatever else stands
+    -- `true` or a time of this century that cannot be read is a deletion all the same. Anything else
     -- there, as a time long ago or never to come, is an exporter's word for none.
     select
         *,

@@ -8,7 +8,7 @@
     {%- endif -%}
     {%- set statements = [] -%}
     {%- for column in add_columns or [] -%}
-        {#- Of a computed number PostgreSQL knows no precision; what the yml says is what a first build would take. -#}
+        {#- PostgreSQL knows no precision for a computed number; a first build would take the type in the yml. -#}
         {%- set declared = model.columns.get(column.name, {}).get('data_type') -%}
         {%- do statements.append('add column ' ~ column.quoted ~ ' ' ~ (declared or column.expanded_data_type)) -%}
     {%- endfor -%}

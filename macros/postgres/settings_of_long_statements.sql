@@ -1,5 +1,5 @@
 {#-
-    JIT is off: compiling these long expressions takes seconds, even for one row. What a first build sorts and hashes
+    JIT is off: compiling these long expressions takes seconds, even for one row. Sorts and hashes of a first build
     should not go through files, and a hash join that stays in memory keeps the rows in their order, the order of time.
     A limit that the database sets for others' statements (transaction_timeout came with 17) would cut the first build
     of a long history short, hour by hour.

@@ -134,7 +134,7 @@ end if;
 execute drop_all;
 execute recreate;
 
--- Whom default privileges have just let in goes out, before those come back who were in.
+-- Roles that default privileges have just let in go out, before those come back who were in.
 select concat(string_agg(format(
     'revoke all on %s from %s', views.name,
     case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end

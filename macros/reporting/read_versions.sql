@@ -14,7 +14,7 @@
 
 {#-
     Pre-hook of fuel.read_versions: forgets what other code has read, and what is no longer stored, because it is old
-    enough or because somebody's data was erased. What is still stored is then read anew.
+    enough or because somebody's data was erased. Versions that are still stored are then read anew.
 -#}
 {% macro forget_versions() -%}
     {%- if is_incremental() -%}

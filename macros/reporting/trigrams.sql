@@ -1,7 +1,7 @@
 {#-
     A sub-select with the trigrams of a lower-case text, those that the extension pg_trgm would find: each word has two
     blanks before it and one behind. Plain SQL, since extensions may not be creatable where this runs. Arrays, for
-    PostgreSQL expects ten elements of each: of a set of rows it expects a thousand, and with jit on it would compile
+    PostgreSQL expects ten elements of each; it expects a thousand of a set of rows, and with jit on it would compile
     v_unmapped_values for two seconds.
 -#}
 {% macro trigrams(value) -%}

@@ -52,7 +52,7 @@
 {%- endmacro %}
 
 
-{#- What spellings share that need one line in a CSV: they differ only in case, punctuation or blanks. -#}
+{#- The columns shared by spellings that need one line in a CSV: they differ only in case, punctuation or blanks. -#}
 {% macro line_of_spelling() -%}
     field, spelling_key, case when spelling_key is null then spelling end
 {%- endmacro %}

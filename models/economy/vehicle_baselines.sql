@@ -89,8 +89,8 @@ deviations as (
             cardinality(array_positions(sample_fuel_types, block_usual_fuel_type))::numeric
             / nullif(cardinality(array_remove(sample_fuel_types, null)), 0), 3
         ) end as block_usual_fuel_type_share,
-        -- Who often burns more than the largest fills hold does not fill up. An interval of more litres holds
-        -- several fills.
+        -- A vehicle that often burns more than its largest fills hold is not filled up. An interval of more
+        -- litres holds several fills.
         case when starts_block then (
             select
                 avg(

@@ -45,7 +45,7 @@ class Fleet(Database):
         return {**super().env, "FUEL_SCHEMA_PREFIX": self.prefix}
 
     def load(self) -> None:
-        """What cron does before the build: the snapshot, then the deltas."""
+        """The work of cron before the build: the snapshot, then the deltas."""
         env = {**os.environ, **self.env, **self.bucket.env(self.prefix.strip("_"))}
         for mode in ("--snapshot", "--changes"):
             command = [sys.executable, "-m", "loader", mode, "--apply"]

@@ -279,7 +279,7 @@ def test_nobodys_function_runs_with_the_jobs_rights(job: Job) -> None:
 
 
 def test_every_setting_is_in_the_example_and_reaches_the_container() -> None:
-    """What a page tells to set must be settable."""
+    """A setting that a page names must be settable."""
     names = {name.upper() for name in Settings.model_fields}
     names |= {"FUEL_READER_ROLES", "FUEL_PING_URL", "FUEL_METRICS_FILE", "FUEL_EXPORT_MAX_MINUTES"}
     assert names <= set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))

@@ -88,7 +88,7 @@ def at_work(job: Job, table: str, then: Callable[[subprocess.Popen[str]], None])
 
 
 def contents(job: Job) -> dict[str, list[str]]:
-    """What people see, without the times of loads."""
+    """The views as people see them, without the times of loads."""
     return {
         view: sorted(
             str(row)

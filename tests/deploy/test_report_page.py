@@ -27,7 +27,7 @@ def test_a_page_that_fails_is_told_in_one_line_and_fails_nothing(job: Job, tmp_p
     assert "nowhere" in line
     assert done.stdout.count("\n") == 1
 
-    # Nor does one for which a view is missing.
+    # A page that lacks a view fails nothing, either.
     job.database.query("alter view reporting.v_unmapped_values rename column csv_line to line")
     code, outcome, _ = job(FUEL_REPORT_DIR=str(tmp_path))
     assert code == 0, "the build has put the view right before"

@@ -1,4 +1,4 @@
-"""What keeps dbt from reading a CSV, by file and line."""
+"""Errors that keep dbt from reading a CSV, by file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the job is told, and by whom: the environment, then .env; and where it may write."""
+"""The settings of the job, from the environment, then .env; and where it may write."""
 
 from __future__ import annotations
 

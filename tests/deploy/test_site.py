@@ -1,4 +1,4 @@
-"""What the docs site says, and how it shows in a real browser: from disk, without network."""
+"""The words of the docs site, and its look in a real browser: from disk, without network."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_an_overlapping_run_ends_quietly_and_says_since_when(job: Job) -> None:
 
 
 def test_a_lock_that_is_somebody_elses_is_a_failure(job: Job) -> None:
-    """Whoever may connect can take it, and can call himself as he likes."""
+    """Anybody who may connect can take it, and can call himself as he likes."""
     role = f"guest_{job.database.name}"
     job.database.query(f"create role {role} login")
     server = job.database.server

@@ -1,4 +1,4 @@
-"""What the loader's tests share: a loader in this process, and its bucket, which fails on demand."""
+"""The fixtures that the loader's tests share: a loader in this process, and its bucket, which fails on demand."""
 
 # ruff: noqa: E501
 from __future__ import annotations

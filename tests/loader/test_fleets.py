@@ -65,7 +65,7 @@ def test_env_files_of_two_fleets(loader, monkeypatch):
         monkeypatch.delenv(name)
     for prefix in ("north_", "south_"):
         with monkeypatch.context() as patch:
-            patch.setenv("PGPASSFILE", "")  # whatever the file sets ends with the context
+            patch.setenv("PGPASSFILE", "")  # the file's settings end with the context
             before = dict(os.environ)
             loader("--snapshot", "--apply", "--env-file", str(loader.folder / f"{prefix}.env"))
             for name in os.environ.keys() - before.keys():

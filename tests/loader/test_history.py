@@ -18,7 +18,7 @@ EVENTS = st.lists(
 
 
 def exports_of(events: list[tuple[str, int]]) -> list[tuple[str, int, dict[int, dict[str, Any]]]]:
-    """What the source exports as this happens: (kind, time, records by id)."""
+    """The exports of the source as this happens: (kind, time, records by id)."""
     source: dict[int, dict[str, Any]] = {}
     changed: dict[int, dict[str, Any]] = {}
     exports = []

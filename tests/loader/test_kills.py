@@ -225,7 +225,7 @@ def test_second_load_says_who_holds_the_lock(loader):
         assert "another load is running: fuel-loader 4711@elsewhere (database session" in ran.log
         assert "of 5 failed" not in ran.log
         loader("--snapshot")  # a dry run needs no lock
-        with contextlib.closing(loader.database.connect(autocommit=True)) as other:  # who waits holds nothing
+        with contextlib.closing(loader.database.connect(autocommit=True)) as other:  # a waiter holds nothing
             other.pgconn.send_query(b"select pg_advisory_lock(%d)" % session.LOCK)
             while not loader.database.query("select 1 from pg_locks where not granted"):
                 time.sleep(0.01)

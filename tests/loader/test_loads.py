@@ -170,7 +170,7 @@ BESIDE = {
 
 @pytest.mark.parametrize("case", BESIDE)
 def test_stored_version_beside_another_one_in_the_same_snapshot(loader, case):
-    """What a snapshot repeats is not read; which version is the newest one must not depend on that."""
+    """A version that a snapshot repeats is not read; which version is the newest one must not depend on that."""
     versions, newest = BESIDE[case]
     others = [record(n) for n in range(2, 30)]
     loader.snapshot(envelope([STORED, *others], at=3))

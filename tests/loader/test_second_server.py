@@ -64,7 +64,7 @@ def test_the_second_server_gives_the_same_tables(loader, moto, make_database, mo
 
 
 def test_the_second_server_lists_more_than_a_page(loader, moto, monkeypatch):
-    """Of 1,000 keys, as S3 has it; its tokens are not rclone's."""
+    """A page has 1,000 keys, as in S3; its tokens are not rclone's."""
     client = moto.client()
     client.create_bucket(Bucket="many")
     times = [datetime(2026, 11, 1) + timedelta(hours=n) for n in range(1005)]

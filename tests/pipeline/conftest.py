@@ -1,4 +1,4 @@
-"""What the tests of fuel.fill_intervals share, and those of stable views."""
+"""The fixtures that the tests of fuel.fill_intervals share, and those of stable views."""
 
 from __future__ import annotations
 

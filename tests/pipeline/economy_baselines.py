@@ -1,4 +1,4 @@
-"""What a vehicle's fills before were like: the baseline that docs/economy.md tells of."""
+"""The usual figures of a vehicle's fills before: the baseline that docs/economy.md tells of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .economy_reports import Fact
 
 @dataclass(frozen=True)
 class _Baseline:
-    """What the fills before were like; None where there are too few to say."""
+    """The usual figures of the fills before; None where there are too few to say."""
 
     samples: int
     distance_km: float | None

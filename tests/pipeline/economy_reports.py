@@ -44,7 +44,7 @@ def agree(earlier: Fact, later: Fact, limits: dict[str, Any]) -> bool:
 
 
 def resolve(fills: list[Fact], limits: dict[str, Any]) -> tuple[list[Fact], dict[str, str]]:
-    """Of a vehicle's fills in their order those that count, and why the others do not."""
+    """Those of a vehicle's fills that count, in their order, and why the others do not."""
     reasons = {fill.id: "duplicate" for fill in fills if _is_repeated(fill, fills, limits)}
     reports = [fill for fill in fills if fill.id not in reasons]
     doubts = {fill.id: _doubts(n, reports, limits) for n, fill in enumerate(reports)}
@@ -126,7 +126,7 @@ def _doubts(n: int, reports: list[Fact], limits: dict[str, Any]) -> int:
 
 
 def _differs_in(fill: Fact, other: Fact, limits: dict[str, Any]) -> str | None:
-    """What two reports of one fill differ in, or one of them leaves out; None if they are two fills."""
+    """The figure that two reports of one fill differ in, or one leaves out; None if they are two fills."""
     if other.id == fill.id or abs(at(other) - at(fill)) > timedelta(hours=limits["resend_max_hours"]):
         return None
     same_litres, same_amount = _same_litres(fill, other, limits), _same_amount(fill, other, limits)

@@ -1,7 +1,7 @@
 """Fleet histories with planted, labelled anomalies over messy but honest fills.
 
-The physics are simple: a tank, a true odometer, an economy that varies by trip and season. What the drivers
-report is messy in the ways that are honest: top-ups, partial fills, missing odometers and litres, rounded
+The physics are simple: a tank, a true odometer, an economy that varies by trip and season. The drivers'
+reports are messy in the ways that are honest: top-ups, partial fills, missing odometers and litres, rounded
 readings, odd prices within the band, fills nobody reported, seasonal use, new vehicles. One fill in
 `PLANT_EVERY` of each kind is then made an anomaly and labelled with the rule that should find it.
 """
@@ -57,7 +57,7 @@ class Fill:
 
 @dataclass(frozen=True)
 class Vehicle:
-    """What a vehicle is like: tank in litres, economy in km per litre, use in km per day."""
+    """The traits of a vehicle: tank in litres, economy in km per litre, use in km per day."""
 
     plate: str
     department: str
@@ -189,7 +189,7 @@ def history(
 
 
 def _reading(rng: random.Random, odometer: float) -> float | None:
-    """What the driver types of a true odometer: missing, rounded, or right."""
+    """The driver's entry for a true odometer: missing, rounded, or right."""
     draw = rng.random()
     if draw < 0.05:
         return None

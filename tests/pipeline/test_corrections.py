@@ -1,4 +1,4 @@
-"""What was changed after it was reported, over loads, edits of code and lists, and an erasure."""
+"""Changes after a fill was reported, over loads, edits of code and lists, and an erasure."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_corrections_follow_every_version(database: Database, tmp_path: Path) ->
     assert ("1", "amount_kes", "2000", "2200", Decimal(200)) in house.query(CHANGES)
     assert {each[0] for each in house.query(CHANGES)} == {"1", "2"}
 
-    # Whose versions are erased is forgotten, though his fill stays.
+    # A driver whose versions are erased is forgotten, though his fill stays.
     house.query("delete from fuel.record_versions where id = '1'")
     build()
     assert house.query("select distinct id from reporting.v_fuel_corrections") == [("2",)]

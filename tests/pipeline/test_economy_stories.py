@@ -54,7 +54,7 @@ def test_story(built: Built, story: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_the_reference_tells_the_story_too(story: dict[str, Any]) -> None:
-    """What the random tests compare with is right where somebody has worked it out by hand."""
+    """The reference of the random tests is right where somebody has worked it out by hand."""
     facts = [
         Fact(
             fill["id"], fill["plate"], fill["filled_at"] and datetime.fromisoformat(fill["filled_at"]),

@@ -1,4 +1,4 @@
-"""Whatever happens between two builds, fuel.records equals what its code gives from nothing."""
+"""The table fuel.records equals what its code gives from nothing, whatever happens between builds."""
 
 from __future__ import annotations
 

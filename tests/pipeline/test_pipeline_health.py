@@ -80,7 +80,7 @@ def test_every_figure_at_every_step(build: tuple[Dbt, Database]) -> None:
             fill(1, department="Slaes"),
             fill(2, department="SLAES."),
             fill(3, fuel_type="D"),
-            # Of the last 30 days: one fully readable, one without litres, one whose time cannot be read.
+            # The last 30 days: one fully readable, one without litres, one whose time cannot be read.
             fill(4, datetime=recent),
             fill(5, datetime=recent, litres="?"),
             fill(6, datetime="yesterday", created_at=recent),

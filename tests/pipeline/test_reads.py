@@ -48,7 +48,7 @@ $$
 
 @dataclass
 class Seen:
-    """What the reads since one moment saw: states by read, and the slowest read in seconds."""
+    """The answers to the reads since one moment: states by read, and the slowest read in seconds."""
 
     states: list[set[str]] = field(default_factory=lambda: [set() for _ in READS])
     reads: int = 0

@@ -110,7 +110,7 @@ def test_columns_come_go_and_change_type(seeds: SeedProject) -> None:
 
 
 def test_a_column_may_be_left_out(seeds: SeedProject) -> None:
-    """Of a CSV that was made before there was the column; and a list that starts empty."""
+    """A CSV may be older than the column, and a list may start empty."""
     config: dict[str, Any] = {
         "column_types": {"rule": "text"},
         "meta": {
@@ -131,7 +131,7 @@ def test_a_column_may_be_left_out(seeds: SeedProject) -> None:
 
 
 def test_a_wrong_line_changes_nothing_and_holds_nothing_up(database: Database, tmp_path: Path) -> None:
-    """What reads the list is built; the run ends with 1 and says why, once, with file and line."""
+    """Models that read the list are built; the run ends with 1 and says why, once, with file and line."""
     seeds = SeedProject(tmp_path, database)
     config = seed_config("department_aliases")
     (seeds.project / "models" / "reader.sql").write_text(

@@ -58,7 +58,7 @@ class Warehouse:
     load_id: int = field(default=0)
 
     def build(self, *args: str, check: bool = True) -> str:
-        """What `Dbt.build` says."""
+        """The output of `Dbt.build`."""
         done = self.dbt.build(*args, check=check)
         return done.stdout + done.stderr
 

@@ -93,7 +93,7 @@ def number(cell: str) -> Any:
 
 
 def drawn(page: str, section: str, chart: int, name: str, figure: str) -> dict[str, Decimal]:
-    """What a chart's marks say: the figure by name. Wide and narrow drawings say the same."""
+    """The figures of a chart's marks, by name. Wide and narrow drawings say the same."""
     wide, narrow = (
         [each for each in marks(page, section, size)[chart] if figure in each] for size in ("wide", "narrow")
     )
