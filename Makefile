@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo psql check test lint pytest docs bench lock clean
+.PHONY: help demo psql check check-sql check-python test lint pytest docs bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -25,10 +25,15 @@ psql: $(VENV)/.installed ## psql on what the last `make demo` left
 	@$(BIN)/python -m demo --psql
 
 check: $(VENV)/.installed ## In a minute, while you work: ruff, mypy, dbt's unit tests, the tests of reading and parsing
+	@$(MAKE) --no-print-directory --jobs 2 check-sql check-python
+
+check-sql:
+	$(BIN)/python -m demo.servers $(BIN)/dbt --warn-error --quiet build --exclude-resource-type test
+
+check-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict loader deploy report
-	$(BIN)/python -m demo.servers $(BIN)/dbt --warn-error --quiet build --exclude-resource-type test
 	$(BIN)/python -m pytest -q -m pure
 
 test: lint pytest ## All linters and the whole test-suite
@@ -47,8 +52,8 @@ lint: $(VENV)/.installed ## ruff, mypy, sqlfluff, dbt parse, Dockerfile and comp
 	$(BIN)/sqlfluff lint --config .sqlfluff --templater raw --disregard-sqlfluffignores --disable-progress-bar \
 		--exclude-rules layout,RF02,RF03,RF04,RF06,ST06 target/compiled/fleetfuel/functions
 
-pytest: $(VENV)/.installed ## The tests alone
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+pytest: $(VENV)/.installed ## The tests alone; four at a time, for half of their time is waiting
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q
 
 docs: $(VENV)/.installed ## The documentation site as one file, target/site/index.html; needs no database
 	@$(BIN)/python -m demo.site target/site

@@ -191,7 +191,7 @@ def show(tab: browser.Page, built: Site, place: str) -> None:
 
 def test_page_opens_on_the_overview(built: Site, page: browser.Page) -> None:
     show(page, built, "overview")
-    page.until("document.body.innerText.includes('What a fill is')", "the overview")
+    page.until("document.body.innerText.includes('The meaning of a fill')", "the overview")
     page.until("document.querySelectorAll('table').length > 0", "its tables")
     icons = (
         "[...document.querySelectorAll('.menu-tree use')].filter(icon => icon.getBoundingClientRect().width)"
