@@ -23,7 +23,7 @@ def first_time(bench: Bench, count: int) -> None:
         return done
 
     def up_to_fills() -> Run:
-        """The part of both designs: landing and derived columns. The view of fills needs intervals, too."""
+        """The part that both designs have: landing, derived columns. The view of fills needs intervals, too."""
         database = bench.create("bench_fills")
         landed = bench.loader(database, "fuel", "--snapshot")
         # Cautious: without the tests that need other reports, too.
@@ -56,7 +56,7 @@ def first_time(bench: Bench, count: int) -> None:
     against = ("create table as", reference.seconds, 1.5)
     bench.add("first derivation of fuel.records (model)", first, count, against)
     bench.add("first derivation of fuel.fill_intervals (model)", middle(models["fill_intervals"]), count)
-    # The cost of a fill, dbt's start included: it is small here.
+    # The cost per fill, with dbt's start, which is small here.
     for name in models:
         bench.add(f"dbt run --select {name}", bench.dbt(database, "run", "--select", name), count)
     alias_edit(bench, count, first)

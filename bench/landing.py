@@ -56,7 +56,7 @@ def landing(bench: Bench, records: list[dict[str, Any]]) -> tuple[Run, Run]:
 
 
 def memory(bench: Bench, records: list[dict[str, Any]]) -> None:
-    """The memory of a load above that of a command with nothing to load, against the bytes of the object."""
+    """The memory of a load above the same command with nothing to load, against the bytes of the object."""
     peak = bench.peak_bytes(bench.create("bench_memory"), "fuel")
     start = bench.peak_bytes("bench_memory", "fuel")
     object_bytes = len(feed.envelope(records))

@@ -1,4 +1,4 @@
-"""A run tells of its end, besides its line: to a monitor that expects to be called, and to Prometheus."""
+"""The two that a run tells of its end, besides its line: a monitor that waits for a call, and Prometheus."""
 
 from __future__ import annotations
 

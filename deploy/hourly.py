@@ -177,7 +177,7 @@ def attempt(outcome: Outcome, options: argparse.Namespace, stopping: Stopping) -
     except KeyboardInterrupt:
         pass  # noted by `stopping`
     except Exception as error:
-        if stopping.signal:  # its libraries may fail as their sessions end
+        if stopping.signal:  # the error is a library's, whose session was ended
             return
         if isinstance(error, Occupied):
             outcome.turned_away(error.code, str(error))
@@ -196,7 +196,7 @@ def attempt(outcome: Outcome, options: argparse.Namespace, stopping: Stopping) -
 
 
 def without_secrets(text: str) -> str:
-    """The text, in words that nobody foresaw, without the secrets, which must never reach a log."""
+    """A text that nobody foresaw, with the secrets, which must never reach a log, blotted out."""
     secrets = (os.environ.get(name, "").strip() for name in ("PGPASSWORD", "RUSTFS_SECRET_KEY"))
     return blotted(text, filter(None, secrets))
 
@@ -240,7 +240,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
-    if not sys.warnoptions:  # dbt's libraries warn of a wrong CSV, say; dbt itself tells better
+    if not sys.warnoptions:  # dbt's libraries warn, say, of a wrong CSV, which dbt itself tells better
         warnings.simplefilter("ignore")
     gc.disable()  # looking for cycles among what boto3 and dbt load costs half a second and frees little
     outcome = Outcome()

@@ -196,7 +196,7 @@ begin
                     execute format('grant select on %s to %I', split_part(thing.name, ' ', 2), prefix || 'fuel_dbt');
                 end if;
                 execute format('alter %s owner to %I', thing.name, thing.keeper);
-                -- Things that others have built upon it as its owner go on working.
+                -- The former owner may still read it: views that others have built upon it in his name go on working.
                 if thing.is_relation and not thing.owner_reads_all then
                     execute format('grant select on %s to %I', split_part(thing.name, ' ', 2), thing.owner_name);
                 end if;

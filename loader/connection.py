@@ -65,7 +65,7 @@ def lasting(target: Mapping[str, str | int | None]) -> str:
 
 
 def login_problem(words: str) -> str | None:
-    """The advice what to mend, if these words of server or libpq are about the login; else None."""
+    """The settings to mend, if these words of server or libpq are about the login; else None."""
     if "unsupported startup parameter" in words:
         return f"PGOPTIONS (or --as-roles): the pool in between takes none, connect directly: {words}"
     if any(phrase in words for phrase in WRONG_LOGIN):

@@ -23,7 +23,7 @@ class Envelope(Struct):
 
 
 class Metadata(Struct):
-    """The envelope's words about itself; the time under any of the names in use."""
+    """The envelope's account of itself; the time under any of the names in use."""
 
     record_count: Raw = Raw(b"null")
     exported_at: Raw = Raw(b"null")

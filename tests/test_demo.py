@@ -118,7 +118,7 @@ def test_nothing_survives_the_end(project: Path, number: int, label: str, exit_c
 
 @pytest.mark.parametrize("hour", range(24))
 def test_what_is_planted_shows_at_any_hour(hour: int) -> None:
-    """The data drawn differ with the hour at which the feed ends."""
+    """The random draws differ with the hour at which the feed ends."""
     feed = generate(300, until=datetime(2026, 11, 26, hour, tzinfo=timezone.utc))
     assert set(feed.planted.values()) == LABELS
     figures = attrgetter("litres", "amount_kes", "odometer_km")

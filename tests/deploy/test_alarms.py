@@ -1,4 +1,4 @@
-"""The end of a run is told to a monitor that waits for a call, and to Prometheus."""
+"""The two that are told of the end of a run: a monitor that waits for a call, and Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot's word about ids that it lacks, and when it is not believed."""
+"""The ids that a snapshot lacks: what it says about them, and when it is not believed."""
 
 # ruff: noqa: E501
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_wrong_record_count_is_refused(loader):
         envelope([record(1), record(2), record(1)], record_count="3")
     )  # as text, counting a duplicate
     loader.delta("2026-11-01T00-00-00Z.json", envelope([record(3)], record_count=9))
-    loader.changes()  # nothing of a delta hangs on it
+    loader.changes()  # nothing hangs on the count of a delta
 
 
 def test_a_late_delta_tells_nothing_new_of_what_a_later_snapshot_held(loader):

@@ -1,4 +1,4 @@
-"""The usual figures of a vehicle's fills before: the baseline that docs/economy.md tells of."""
+"""The usual figures of a vehicle's earlier fills: the baseline that docs/economy.md tells of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .economy_reports import Fact
 
 @dataclass(frozen=True)
 class _Baseline:
-    """The usual figures of the fills before; None where there are too few to say."""
+    """The usual figures of the earlier fills; None where there are too few to say."""
 
     samples: int
     distance_km: float | None

@@ -15,7 +15,7 @@ from .economy_reports import Fact, agree, at, km, order, resolve
 
 @dataclass
 class Verdict:
-    """The verdict of the rules about one fill."""
+    """The verdict of the rules on one fill."""
 
     reason: str | None
     distance_km: float | None = None

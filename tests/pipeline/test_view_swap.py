@@ -76,7 +76,7 @@ def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) 
 
 
 def test_a_swap_leaves_each_view_in_its_schema(small: Small) -> None:
-    """Any search_path of the database: names on it are found without a schema, but not created there."""
+    """A view on the search_path is found without its schema, but would be created in the path's first one."""
     assert small.run(SELECT_AB, AB) == ""
     small.query(
         """
