@@ -23,7 +23,7 @@ def first_time(bench: Bench, count: int) -> None:
         return done
 
     def up_to_fills() -> Run:
-        """The part that both designs have: landing, derived columns. The view of fills needs intervals, too."""
+        """The part that both designs have: landing, derived columns. The view of fills needs intervals."""
         database = bench.create("bench_fills")
         landed = bench.loader(database, "fuel", "--snapshot")
         # Cautious: without the tests that need other reports, too.

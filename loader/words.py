@@ -17,7 +17,7 @@ def keep_stderr() -> None:
 
 
 def naming_host(words: str) -> str:
-    """The words of psycopg on a host it cannot resolve, with the name, which it lacks if a variable has it."""
+    """The words of psycopg on a host it cannot resolve, with the name that it lacks if a variable has it."""
     return words.replace("host None", f"host {os.environ.get('PGHOST')!r}")
 
 
