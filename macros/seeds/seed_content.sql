@@ -56,12 +56,15 @@
 {#- Each key once, by its first line. The lines are chosen first: a cluster wants only plain values in what is written. -#}
 {%- macro seed_content_sql(csv) -%}
     {%- set key = seed_key_sql(csv) -%}
-    {%- set kept = none -%}
+    {%- set lines = seed_lines_sql(csv) -%}
     {%- if key -%}
         {%- set first_lines -%}
-            select distinct on ({{ key }}) line from ({{ seed_lines_sql(csv) }}) as lines order by {{ key }}, line
+            select distinct on ({{ key }}) line from ({{ lines }}) as lines order by {{ key }}, line
         {%- endset -%}
         {%- set kept = run_query(first_lines).columns[0].values() | map('int') | list -%}
+        {%- if kept | length < seed_lines(csv) | length -%}
+            {%- set lines = seed_lines_sql(csv, kept) -%}
+        {%- endif -%}
     {%- endif -%}
-    select distinct {{ get_quoted_csv(csv.column_names) }} from ({{ seed_lines_sql(csv, kept) }}) as lines
+    select distinct {{ get_quoted_csv(csv.column_names) }} from ({{ lines }}) as lines
 {%- endmacro -%}
