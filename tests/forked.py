@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -25,8 +26,9 @@ class Forked:
 
     def __init__(self, module: str, *args: str, cwd: str | Path, env: dict[str, str]) -> None:
         self.args = [module, *args]
-        self._folder = Path(tempfile.mkdtemp(prefix="fleetfuel-output-"))
-        self._outputs = [self._folder / "stdout", self._folder / "stderr"]
+        folder = Path(tempfile.mkdtemp(prefix="fleetfuel-output-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._outputs = [folder / "stdout", folder / "stderr"]
         self._process = CONTEXT.Process(target=_run, args=(self.args, cwd, env, self._outputs))
         self._process.start()
 
@@ -50,7 +52,6 @@ class Forked:
         """Wait for the end, and give what was written to stdout and stderr."""
         self.wait(timeout)
         out, errors = (path.read_text() for path in self._outputs)
-        shutil.rmtree(self._folder)
         return out, errors
 
 

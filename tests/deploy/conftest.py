@@ -122,6 +122,11 @@ def read_only(tree: Path) -> Path:
     return tree
 
 
+def tree(folder: Path) -> dict[str, int]:
+    """By path, when each file and folder below was last written."""
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
 @pytest.fixture(scope="module")
 def job(
     pg_server: servers.Postgres, s3_server: servers.S3, tmp_path_factory: pytest.TempPathFactory

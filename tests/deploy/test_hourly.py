@@ -10,15 +10,11 @@ from pathlib import Path
 
 from loader.session import LOCK
 from tests.conftest import fresh_database
-from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot
+from tests.deploy.conftest import SNAPSHOT, Job, read_only, record, snapshot, tree
 from tests.faulty_s3 import FaultyS3
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00) "
 DELTA = "fuel_records/changes/2026-11-21T01-00-00Z.json"
-
-
-def tree(folder: Path) -> dict[str, int]:
-    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 def fills(job: Job) -> int:
