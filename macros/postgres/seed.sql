@@ -10,7 +10,7 @@
     {%- elif not adapter.get_relation(database=database, schema=schema, identifier=model['alias']) -%}
         {%- do exceptions.raise_compiler_error(refusal) -%}
     {%- endif -%}
-    {%- do store_result('agate_table', response='OK', agate_table=csv) -%}
+    {%- do store_result('agate_table', response='OK', agate_table=csv if csv is defined else none) -%}
     {%- do store_raw_result(name='main', message='REFUSED ' ~ refusal, code='REFUSED', rows_affected=0) -%}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}
@@ -37,7 +37,7 @@
     {%- set sql -%}
         lock table {{ old_relation }} in share row exclusive mode;
         delete from {{ old_relation }} as stored
-        {%- if agate_table.rows %}
+        {%- if seed_lines(agate_table) %}
         where not exists (
             select 1
             from ({{ seed_content_sql(agate_table) }}) as csv
@@ -54,6 +54,8 @@
 {% macro postgres__load_csv_rows(model, agate_table) -%}
     {%- if not is_ours() -%}
         {{ return(default__load_csv_rows(model, agate_table)) }}
+    {%- elif not seed_lines(agate_table) -%}
+        {{ return('') }}
     {%- endif -%}
     {%- set sql -%}
         insert into {{ this }} ({{ get_quoted_csv(agate_table.column_names) }})

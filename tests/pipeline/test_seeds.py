@@ -130,6 +130,19 @@ def test_a_column_may_be_left_out(seeds: SeedProject) -> None:
     assert seeds.rows() == []
 
 
+def test_a_list_of_blank_lines_is_empty(seeds: SeedProject) -> None:
+    config: dict[str, Any] = {
+        "column_types": {"rule": "text", "town": "text"},
+        "meta": {"csv_checks": {"required": ["rule"], "key": ["rule", "town"], "may_be_empty": True}},
+    }
+    seeds.load("rule,town\n\n,\n", **config)
+    assert seeds.rows() == []
+    seeds.load("rule,town\na,\nA ,\n", **config)
+    assert seeds.rows() == [("a", None)]
+    seeds.load("rule,town\n,\n , \n", **config)
+    assert seeds.rows() == []
+
+
 def test_a_wrong_line_changes_nothing_and_holds_nothing_up(database: Database, tmp_path: Path) -> None:
     """Models that read the list are built; the run ends with 1 and says why, once, with file and line."""
     seeds = SeedProject(tmp_path, database)
@@ -148,6 +161,10 @@ def test_a_wrong_line_changes_nothing_and_holds_nothing_up(database: Database, t
     assert "SKIP=0" in done.stdout
     assert seeds.versions() == before
     assert database.query("select alias from fuel.reader") == [("sales",)]
+    # An empty file, too: dbt reads no table from it, not even a header.
+    assert "demo_seed.csv line 1: the file is empty" in seeds.load("", check=False, **config)
+    assert "SKIP=0" in seeds.dbt("build", *select, check=False).stdout
+    assert seeds.versions() == before
     seeds.load("alias,department\nsales,Sales\nyard,Sales\n", **config)
     assert seeds.dbt("build", *select).returncode == 0
     assert database.query("select count(*) from fuel.reader") == [(2,)]
