@@ -7,8 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, Warehouse, warehouse
 
@@ -25,7 +23,6 @@ def correct(house: Warehouse, records: dict[str, dict[str, Any] | None]) -> None
     house.land(records)
 
 
-@pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 def test_corrections_follow_every_version(database: Database, tmp_path: Path) -> None:
     house = warehouse(database, tmp_path)
     run = InProcess(house.project, database, tmp_path / "target")

@@ -9,8 +9,6 @@ import pytest
 from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, Warehouse, warehouse
 
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
-
 
 def test_devices(database: Database, tmp_path: Path) -> None:
     house: Warehouse = warehouse(database, tmp_path)

@@ -14,8 +14,6 @@ import pytest
 from tests.conftest import ROOT, Database
 from tests.pipeline.warehouse import InProcess, warehouse
 
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
-
 # Anything may stand in a field: what people type, numbers, other JSON, nothing.
 CARS = [
     "KCA 542Q",

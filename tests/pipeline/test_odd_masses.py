@@ -16,8 +16,6 @@ from demo import servers
 from tests.conftest import fresh_database
 from tests.pipeline.warehouse import RECORD, InProcess, Warehouse, warehouse
 
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
-
 MODELS = ("records", "v_unmapped_values")
 # The spelling of record n: letters alone, for long digits would be hidden as a phone number.
 WORDS = "'Word ' || translate(md5(n::text), '0123456789', 'ghijklmnop')"

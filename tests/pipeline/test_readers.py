@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, warehouse
-
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 
 
 def test_one_role_needs_no_list_and_public_is_everybody(database: Database, tmp_path: Path) -> None:

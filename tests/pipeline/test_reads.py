@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from tests.conftest import Database
 from tests.pipeline.warehouse import InProcess, Warehouse, warehouse
@@ -101,7 +100,6 @@ class Readers:
                 thread.join()
 
 
-@pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 def test_readers_notice_nothing_of_ten_builds(database: Database, tmp_path: Path) -> None:
     house = warehouse(database, tmp_path)
     run = InProcess(house.project, database, tmp_path / "target")
@@ -237,7 +235,6 @@ def test_readers_notice_nothing_of_ten_builds(database: Database, tmp_path: Path
         house.query(f"drop owned by {reader}; drop role {reader}")
 
 
-@pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
 def test_nothing_to_do_costs_the_same_whatever_the_history(database: Database, tmp_path: Path) -> None:
     house = warehouse(database, tmp_path)
     run = InProcess(house.project, database, tmp_path / "target")

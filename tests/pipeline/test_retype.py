@@ -11,8 +11,6 @@ import pytest
 from tests.conftest import NEWEST_AND_OLDEST, ROOT, Database
 from tests.pipeline.warehouse import InProcess, warehouse
 
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
-
 PAGE = (ROOT / "docs" / "how-derivation-heals.md").read_text()
 # The last one begins with `select * from fuel.records`.
 VIEWS = ("v_fuel_fills", "v_fuel_efficiency", "v_pipeline_health")

@@ -10,8 +10,6 @@ import pytest
 
 from tests.pipeline.small_view import SELECT_A, A, Small
 
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
-
 
 def test_create_unchanged_and_replace(small: Small, roles: tuple[str, str]) -> None:
     reader, other = roles

@@ -11,8 +11,6 @@ import pytest
 from tests.conftest import NEWEST_AND_OLDEST, Database
 from tests.pipeline.small_view import AB, ONLY_A, SELECT_AB, A, Small
 
-pytestmark = pytest.mark.filterwarnings("default", "ignore::ResourceWarning")
-
 
 @NEWEST_AND_OLDEST
 def test_what_cannot_be_replaced_in_place(small: Small, roles: tuple[str, str]) -> None:
