@@ -10,7 +10,8 @@
     {%- elif not adapter.get_relation(database=database, schema=schema, identifier=model['alias']) -%}
         {%- do exceptions.raise_compiler_error(refusal) -%}
     {%- endif -%}
-    {%- do store_result('agate_table', response='OK', agate_table=csv if csv is defined else none) -%}
+    {%- set shown = csv if csv is defined else run_query('select null as line where false') -%}
+    {%- do store_result('agate_table', response='OK', agate_table=shown) -%}
     {%- do store_raw_result(name='main', message='REFUSED ' ~ refusal, code='REFUSED', rows_affected=0) -%}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmaterialization %}

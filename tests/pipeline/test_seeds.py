@@ -162,7 +162,7 @@ def test_a_wrong_line_changes_nothing_and_holds_nothing_up(database: Database, t
     assert seeds.versions() == before
     assert database.query("select alias from fuel.reader") == [("sales",)]
     # An empty file, too: dbt reads no table from it, not even a header.
-    assert "demo_seed.csv line 1: the file is empty" in seeds.load("", check=False, **config)
+    assert "demo_seed.csv line 1: the file is empty" in seeds.load("", "--show", check=False, **config)
     assert "SKIP=0" in seeds.dbt("build", *select, check=False).stdout
     assert seeds.versions() == before
     seeds.load("alias,department\nsales,Sales\nyard,Sales\n", **config)
