@@ -97,7 +97,7 @@ create table if not exists ingest_state (
 comment on table ingest_state is 'Watermarks: how far each feed has come, one row per feed';
 comment on column ingest_state.feed is 'snapshot or changes';
 comment on column ingest_state.watermark is
-'Newest export time applied. A snapshot counts only by the time that it states itself, since absences are judged by it';
+'Newest export time applied. Of snapshots only the time that the snapshot itself states, since absences are judged by it';
 comment on column ingest_state.object_key is 'The object applied last';
 comment on column ingest_state.load_id is 'The load applied last';
 comment on column ingest_state.updated_at is 'When the row was last written';

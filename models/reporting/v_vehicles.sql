@@ -40,6 +40,7 @@ left join lateral (
         fills.plate = plates.plate
         and fills.filled_at is not null
         and fills.exclusion_reason is distinct from 'not_live'
+        and fills.fuel_type is distinct from 'not_fuel'
     order by fills.filled_at desc
     limit 1
 ) as last_fill on true
