@@ -59,7 +59,7 @@ lint: $(VENV)/.installed ## ruff, mypy, sqlfluff, dbt parse, Dockerfile and comp
 	$(BIN)/sqlfluff lint --config .sqlfluff --templater raw --disregard-sqlfluffignores --disable-progress-bar \
 		--exclude-rules layout,RF02,RF03,RF04,RF06,ST06 target/compiled/fleetfuel/functions
 
-pytest: $(VENV)/.installed ## The tests alone; four at a time, for half of their time is waiting
+pytest: $(VENV)/.installed ## The tests alone
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q
 
 docs: $(VENV)/.installed ## The documentation site as one file, target/site/index.html; needs no database

@@ -10,6 +10,7 @@
     {%- elif not adapter.get_relation(database=database, schema=schema, identifier=model['alias']) -%}
         {%- do exceptions.raise_compiler_error(refusal) -%}
     {%- endif -%}
+    {#- With `--show` dbt prints a table, which it has none of for an empty file. -#}
     {%- set shown = csv if csv is defined else run_query('select null as line where false') -%}
     {%- do store_result('agate_table', response='OK', agate_table=shown) -%}
     {%- do store_raw_result(name='main', message='REFUSED ' ~ refusal, code='REFUSED', rows_affected=0) -%}
@@ -38,13 +39,11 @@
     {%- set sql -%}
         lock table {{ old_relation }} in share row exclusive mode;
         delete from {{ old_relation }} as stored
-        {%- if seed_lines(agate_table) %}
         where not exists (
             select 1
             from ({{ seed_content_sql(agate_table) }}) as csv
             where {{ is_same_seed_row(agate_table) }}
         )
-        {%- endif %}
     {%- endset -%}
     {%- call statement('deleted_seed_rows') -%} {{ sql }} {%- endcall -%}
     {{ return(sql) }}
@@ -55,8 +54,6 @@
 {% macro postgres__load_csv_rows(model, agate_table) -%}
     {%- if not is_ours() -%}
         {{ return(default__load_csv_rows(model, agate_table)) }}
-    {%- elif not seed_lines(agate_table) -%}
-        {{ return('') }}
     {%- endif -%}
     {%- set sql -%}
         insert into {{ this }} ({{ get_quoted_csv(agate_table.column_names) }})

@@ -8,7 +8,7 @@
     {%- if own_check and not problems -%}
         {%- do problems.extend(context[own_check](csv)) -%}
     {%- endif -%}
-    {%- if not problems and seed_lines(csv) and config.meta_get('csv_checks', {}).get('key') -%}
+    {%- if not problems and config.meta_get('csv_checks', {}).get('key') -%}
         {%- do problems.extend(run_query(seed_key_problems_sql(csv)).columns[0].values()) -%}
     {%- endif -%}
     {%- if problems -%}

@@ -32,13 +32,17 @@
 {%- endmacro -%}
 
 
-{#- Each cell is a typed literal: to cast a column of texts would not be a plain value, which a cluster wants. -#}
+{#-
+    Each cell is a typed literal: to cast a column of texts would not be a plain value, which a cluster wants. A file may
+    hold blank lines alone, and `values` cannot be empty: the first row only names the types.
+-#}
 {%- macro seed_lines_sql(csv, kept=none) -%}
     {%- set types = seed_column_types(csv) -%}
     select *
     from (
         values
-        {%- for line, row in seed_lines(csv) if kept is none or line in kept %}
+        (0 {%- for name in csv.column_names %}, null::{{ types[name] }} {%- endfor %})
+        {%- for line, row in seed_lines(csv) if kept is none or line in kept %},
         ({{ line }}
         {#- Blanks around a cell are not to be seen, neither in the file nor in a report. -#}
         {%- set texts = [] -%}
@@ -47,9 +51,10 @@
         {%- endfor -%}
         {%- for literal in sql_literals(texts) -%}
             , {{ literal if texts[loop.index0] else 'null' }}::{{ types[csv.column_names[loop.index0]] }}
-        {%- endfor -%}){{ ',' if not loop.last }}
+        {%- endfor -%})
         {%- endfor %}
     ) as csv_lines (line {%- for name in csv.column_names %}, {{ adapter.quote(name) }} {%- endfor %})
+    where line > 0
 {%- endmacro -%}
 
 
